@@ -1,0 +1,27 @@
+import { createHash } from 'node:crypto';
+
+/**
+ * A UUID (version 8, RFC 9562) that a natural key determines: the first 48 bits are those of `timeOrderedId`, so it sorts
+ * and partitions with it; the rest is a SHA-256 of the parts. The same key gives the same id on every machine.
+ *
+ * @param timeOrderedId a UUIDv7 or another derived id
+ * @param parts the rest of the natural key
+ */
+export function deriveId(timeOrderedId: string, ...parts: readonly string[]): string {
+  const hash = createHash('sha256')
+    .update([timeOrderedId, ...parts].join('\u0000'))
+    .digest('hex');
+  const variant = ((Number.parseInt(hash[3] as string, 16) & 0x3) | 0x8).toString(16);
+  const time = timeOrderedId.slice(0, 13);
+  return `${time}-8${hash.slice(0, 3)}-${variant}${hash.slice(4, 7)}-${hash.slice(7, 19)}`;
+}
+
+/** The id of the execution of one event by one workflow version. */
+export function executionId(eventId: string, workflowId: string, version: number): string {
+  return deriveId(eventId, workflowId, String(version));
+}
+
+/** The id of the delivery of one action of one execution to one recipient ('' when it goes out once per execution). */
+export function deliveryId(execution: string, actionPartId: string, recipientId: string): string {
+  return deriveId(execution, actionPartId, recipientId);
+}

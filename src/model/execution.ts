@@ -1,0 +1,52 @@
+import type { ConditionTrace } from './condition.ts';
+
+export const executionStatuses = [
+  'pending',
+  'running',
+  'success',
+  'partial',
+  'failed',
+  'skipped',
+  'cancelled',
+] as const;
+export type ExecutionStatus = (typeof executionStatuses)[number];
+
+export const deliveryStatuses = ['pending', 'delivered', 'dead', 'skipped', 'cancelled'] as const;
+export type DeliveryStatus = (typeof deliveryStatuses)[number];
+
+/** What one recipient part of the definition came to. */
+export type RecipientTrace = {
+  readonly partId: string;
+  readonly type: string;
+  /** How many it named; after paging, all pages together. */
+  readonly resolved: number;
+  readonly reason?: string;
+  readonly error?: string;
+};
+
+/** What one action came to. Recipients that were told, or why not, are the deliveries. */
+export type ActionTrace = {
+  readonly partId: string;
+  readonly type: string;
+  readonly planned: number;
+  readonly reason?: string;
+  readonly conditions?: readonly ConditionTrace[];
+  readonly recipients?: readonly RecipientTrace[];
+};
+
+/** Every decision of an execution, stored with it. */
+export type ExecutionTrace = {
+  readonly conditions: readonly ConditionTrace[];
+  readonly recipients: readonly RecipientTrace[];
+  readonly actions: readonly ActionTrace[];
+};
+
+/**
+ * The state of an execution whose deliveries are counted: running while one is open; then success, failed, partial, or
+ * skipped when there was nothing to deliver.
+ */
+export function executionStatus(counts: { open: number; done: number; failed: number }): ExecutionStatus {
+  if (counts.open > 0) return 'running';
+  if (counts.done > 0) return counts.failed > 0 ? 'partial' : 'success';
+  return counts.failed > 0 ? 'failed' : 'skipped';
+}

@@ -1,0 +1,10 @@
+export const priorities = ['low', 'medium', 'high', 'critical'] as const;
+export type Priority = (typeof priorities)[number];
+
+/** What an in-app notification says. */
+export type NotificationContent = {
+  readonly title: string;
+  readonly message: string;
+  readonly priority: Priority;
+  readonly link: string | null;
+};
