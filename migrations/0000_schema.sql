@@ -17,10 +17,10 @@ begin
           pg_catalog.set_bit(
             pg_catalog.set_bit(
               pg_catalog.overlay(
-                pg_catalog.uuid_send(pg_catalog.gen_random_uuid())
-                placing pg_catalog.substring(
-                  pg_catalog.int8send((extract(epoch from pg_catalog.clock_timestamp()) * 1000)::bigint) from 3)
-                from 1 for 6),
+                pg_catalog.uuid_send(pg_catalog.gen_random_uuid()),
+                pg_catalog.substring(
+                  pg_catalog.int8send((extract(epoch from pg_catalog.clock_timestamp()) * 1000)::bigint), 3),
+                1, 6),
               52, 1),
             53, 1),
           'hex')::uuid
@@ -79,6 +79,7 @@ CREATE TABLE "tocsin"."deliveries" (
 	"status" text NOT NULL,
 	"reason" text,
 	"attempts" smallint DEFAULT 0 NOT NULL,
+	"attempts_base" smallint DEFAULT 0 NOT NULL,
 	"due_at" timestamp with time zone DEFAULT now() NOT NULL,
 	"lease_token" uuid,
 	"created_at" timestamp with time zone DEFAULT now() NOT NULL,
@@ -103,14 +104,14 @@ CREATE TABLE "tocsin"."directory_memberships" (
 	"tenant_id" text NOT NULL,
 	"kind" text NOT NULL,
 	"name" text NOT NULL,
-	"user_id" text NOT NULL,
+	"user_id" text COLLATE "C" NOT NULL,
 	CONSTRAINT "directory_memberships_tenant_id_kind_name_user_id_pk" PRIMARY KEY("tenant_id","kind","name","user_id"),
 	CONSTRAINT "directory_memberships_kind" CHECK ("tocsin"."directory_memberships"."kind" in ('role', 'group'))
 );
 --> statement-breakpoint
 CREATE TABLE "tocsin"."directory_users" (
 	"tenant_id" text NOT NULL,
-	"id" text NOT NULL,
+	"id" text COLLATE "C" NOT NULL,
 	"name" text,
 	"email" text,
 	"locale" text,

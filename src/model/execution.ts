@@ -37,7 +37,6 @@ export type ActionTrace = {
 /** Every decision of an execution, stored with it. */
 export type ExecutionTrace = {
   readonly conditions: readonly ConditionTrace[];
-  readonly recipients: readonly RecipientTrace[];
   readonly actions: readonly ActionTrace[];
 };
 

@@ -30,6 +30,7 @@ export const reasons = {
   smtp_deferred: 'The mail server asked to try later.',
   handler_failed: 'The handler threw an error.',
   attempts_exhausted: 'All attempts were used up.',
+  worker_stopped: 'The worker was stopped while the answer was awaited; it is sent again under the same id.',
   lease_lost: 'The worker stopped before it could record the outcome; another one took over.',
   event_expired: 'The event is no longer kept, so the message cannot be rendered.',
   version_missing: 'The workflow version no longer exists.',

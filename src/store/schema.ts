@@ -179,7 +179,7 @@ export const executions = tocsin.table(
       .notNull()
       .$type<'pending' | 'running' | 'success' | 'partial' | 'failed' | 'skipped' | 'cancelled'>(),
     reason: text('reason'),
-    /** Conditions, recipients and actions as they were decided, with the reasons (`model/execution.ts`). */
+    /** Conditions and actions as they were decided, with the reasons (`model/execution.ts`). */
     trace: json('trace').$type<unknown>(),
     deliveriesOpen: integer('deliveries_open').notNull().default(0),
     deliveriesDone: integer('deliveries_done').notNull().default(0),
@@ -219,6 +219,8 @@ export const deliveries = tocsin.table(
     status: text('status').notNull().$type<'pending' | 'delivered' | 'dead' | 'skipped' | 'cancelled'>(),
     reason: text('reason'),
     attempts: smallint('attempts').notNull().default(0),
+    /** Attempts made before the last redrive: the retry policy counts from here. */
+    attemptsBase: smallint('attempts_base').notNull().default(0),
     /** While pending: not before this moment; while leased: when the lease ends. */
     dueAt: moment('due_at').notNull().defaultNow(),
     leaseToken: uuid('lease_token'),

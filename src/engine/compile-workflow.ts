@@ -1,0 +1,143 @@
+import type { ActionHandler, CompiledAction } from '../deliver/action.ts';
+import type { RecipientPart } from '../execute/audience.ts';
+import { compileRecipient } from '../execute/compile-recipient.ts';
+import type { CompiledRecipient } from '../execute/recipient.ts';
+import type { Handlers } from '../handlers.ts';
+import { compileCondition } from '../match/compile-condition.ts';
+import type { CompiledCondition } from '../match/condition.ts';
+import type { ConditionTrace } from '../model/condition.ts';
+import { type RetryPolicy, retryPolicy } from '../model/retry.ts';
+import type {
+  ActionDefinition,
+  ConditionDefinition,
+  PublishedWorkflow,
+  RecipientDefinition,
+  TriggerDefinition,
+  WorkflowSettings,
+} from '../model/workflow.ts';
+
+/** A published version ready to run. */
+export type RunnableWorkflow = {
+  readonly workflowId: string;
+  readonly tenantId: string;
+  readonly name: string;
+  readonly version: number;
+  readonly settings: WorkflowSettings;
+  readonly triggers: readonly TriggerDefinition[];
+  readonly conditions: readonly CompiledCondition[];
+  readonly recipients: readonly RecipientPart[];
+  readonly actions: readonly RunnableAction[];
+};
+
+export type RunnableAction = {
+  readonly partId: string;
+  readonly type: string;
+  readonly isActive: boolean;
+  readonly audience: 'recipients' | 'once';
+  /** Null when this worker has no handler of the type: it is left to one that has. */
+  readonly compiled: CompiledAction | null;
+  readonly conditions: readonly CompiledCondition[];
+  /** Its own recipients, else the workflow's. */
+  readonly recipients: readonly RecipientPart[];
+  readonly retry: RetryPolicy;
+  readonly timeoutMs: number;
+  readonly queue: string;
+};
+
+/**
+ * Compiles a published version with the handlers of this worker. Never fails: what was valid when it was published and is
+ * not here (a handler that is not registered) becomes a part that cannot be decided, so that nothing fires wrongly.
+ */
+export function compileWorkflow(published: PublishedWorkflow, handlers: Handlers): RunnableWorkflow {
+  const { definition } = published;
+  const recipients = compileRecipients(definition.recipients, handlers);
+  return {
+    workflowId: published.workflowId,
+    tenantId: published.tenantId,
+    name: published.name,
+    version: published.version,
+    settings: definition.settings,
+    triggers: definition.triggers,
+    conditions: compileConditions(definition.conditions, handlers),
+    recipients,
+    actions: definition.actions.map((action) =>
+      compileAction(action, { handlers, recipients, queue: definition.settings.queue }),
+    ),
+  };
+}
+
+function compileAction(
+  definition: ActionDefinition,
+  context: { handlers: Handlers; recipients: readonly RecipientPart[]; queue: string },
+): RunnableAction {
+  const {
+    partId,
+    name: _name,
+    type,
+    isActive,
+    order: _order,
+    conditions,
+    recipients,
+    retry,
+    timeoutMs,
+    queue,
+    ...rest
+  } = definition;
+  const handler = context.handlers.actions.get(type) as ActionHandler | undefined;
+  return {
+    partId,
+    type,
+    isActive,
+    audience: handler?.audience ?? 'once',
+    compiled: handler ? compileConfig(handler, rest) : null,
+    conditions: compileConditions(conditions, context.handlers),
+    recipients: recipients ? compileRecipients(recipients, context.handlers) : context.recipients,
+    retry: retryPolicy(retry),
+    timeoutMs: timeoutMs ?? handler?.defaultTimeoutMs ?? 30_000,
+    queue: queue ?? context.queue,
+  };
+}
+
+function compileConfig(handler: ActionHandler, config: unknown): CompiledAction | null {
+  const parsed = handler.schema.safeParse(config);
+  if (!parsed.success) return null;
+  const compiled = handler.compile(parsed.data, { path: '', entityTypes: [] });
+  return compiled.ok ? compiled.value : null;
+}
+
+function compileConditions(definitions: readonly ConditionDefinition[], handlers: Handlers): CompiledCondition[] {
+  return definitions.map((definition) => {
+    const compiled = compileCondition(handlers.conditions, definition, {
+      path: '',
+      entityTypes: [],
+      savedQueries: null,
+    });
+    return compiled.ok ? compiled.value : undecidable(definition, compiled.error[0]?.message ?? 'not valid');
+  });
+}
+
+function compileRecipients(definitions: readonly RecipientDefinition[], handlers: Handlers): RecipientPart[] {
+  return definitions.map((definition) => {
+    const compiled = compileRecipient(handlers.recipients, definition, { path: '', entityTypes: [] });
+    return {
+      partId: definition.partId,
+      type: definition.type,
+      compiled: compiled.ok ? compiled.value : unresolvable(compiled.error[0]?.message ?? 'not valid'),
+    };
+  });
+}
+
+function undecidable(definition: ConditionDefinition, error: string): CompiledCondition {
+  const trace: ConditionTrace = { partId: definition.partId, type: definition.type, result: 'error', error };
+  return {
+    test: () => 'deferred',
+    trace: () => ({ ...trace, result: 'deferred' }),
+    evaluate: async () => trace,
+    reads: [],
+    access: [],
+  };
+}
+
+function unresolvable(error: string): CompiledRecipient {
+  return { kind: 'custom', resolve: () => Promise.reject(new Error(error)), reads: [] };
+}

@@ -1,0 +1,67 @@
+import type { ConditionServices, Subject } from '../match/condition.ts';
+import { allOf, type ConditionTrace, type Verdict } from '../model/condition.ts';
+import type { ActionTrace } from '../model/execution.ts';
+import type { RunnableAction, RunnableWorkflow } from './compile-workflow.ts';
+
+/** Which actions of a matched workflow are to be done, and why the others are not. */
+export type ActionDecision = {
+  readonly due: readonly { readonly action: RunnableAction; readonly conditions: readonly ConditionTrace[] }[];
+  readonly passedOver: readonly ActionTrace[];
+};
+
+/** Decides with what is at hand; null when a condition takes a look-up or a handler is not known here. */
+export function decideActionsNow(workflow: RunnableWorkflow, subject: Subject): ActionDecision | null {
+  const due: { action: RunnableAction; conditions: readonly ConditionTrace[] }[] = [];
+  const passedOver: ActionTrace[] = [];
+  for (const action of workflow.actions) {
+    if (action.isActive && action.compiled === null) return null;
+    const verdict = action.isActive ? allOf(action.conditions.map((condition) => condition.test(subject))) : false;
+    if (verdict === 'deferred') return null;
+    const conditions = action.isActive ? action.conditions.map((condition) => condition.trace(subject)) : [];
+    if (verdict === true) due.push({ action, conditions });
+    else passedOver.push(passOver(action, verdict, conditions));
+  }
+  return { due, passedOver };
+}
+
+/** Decides with look-ups. */
+export async function decideActions(
+  workflow: RunnableWorkflow,
+  subject: Subject,
+  services: ConditionServices,
+): Promise<ActionDecision> {
+  const due: { action: RunnableAction; conditions: readonly ConditionTrace[] }[] = [];
+  const passedOver: ActionTrace[] = [];
+  for (const action of workflow.actions) {
+    const conditions = action.isActive
+      ? await Promise.all(action.conditions.map((condition) => condition.evaluate(subject, services)))
+      : [];
+    const verdict = action.isActive ? allOf(conditions.map((condition) => condition.result)) : false;
+    if (verdict === true && action.compiled !== null) due.push({ action, conditions });
+    else passedOver.push(passOver(action, verdict, conditions));
+  }
+  return { due, passedOver };
+}
+
+function passOver(action: RunnableAction, verdict: Verdict, conditions: readonly ConditionTrace[]): ActionTrace {
+  const reason = !action.isActive
+    ? 'action_inactive'
+    : verdict === true
+      ? 'unknown_handler'
+      : verdict === false
+        ? 'action_conditions_false'
+        : 'action_condition_error';
+  return { partId: action.partId, type: action.type, planned: 0, reason, conditions };
+}
+
+/** Actions that tell the same recipients, so that these are resolved once. */
+export function groupByRecipients<Due extends { readonly action: RunnableAction }>(due: readonly Due[]): Due[][] {
+  const groups = new Map<unknown, Due[]>();
+  for (const one of due) {
+    const key = one.action.audience === 'once' ? 'once' : one.action.recipients;
+    const group = groups.get(key);
+    if (group) group.push(one);
+    else groups.set(key, [one]);
+  }
+  return [...groups.values()];
+}

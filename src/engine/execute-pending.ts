@@ -1,0 +1,189 @@
+import { resolveRecipients } from '../execute/resolve-recipients.ts';
+import type { ConditionServices } from '../match/condition.ts';
+import { allOf, type ConditionTrace } from '../model/condition.ts';
+import type { WorkflowEvent } from '../model/event.ts';
+import type { ActionTrace, ExecutionStatus, ExecutionTrace, RecipientTrace } from '../model/execution.ts';
+import { stringifyJson } from '../model/json.ts';
+import type { Directory } from '../model/recipient.ts';
+import type { Database } from '../store/database.ts';
+import {
+  type ClaimedExecution,
+  finishExecution,
+  postponeExecution,
+  renewExecutionLease,
+} from '../store/pending-executions.ts';
+import { insertDeliveries } from '../store/write-plan.ts';
+import type { RunnableWorkflow } from './compile-workflow.ts';
+import { decideActions, groupByRecipients } from './decide-actions.ts';
+import { skipReason } from './match-batch.ts';
+import { emptyPlan, planAction } from './plan-execution.ts';
+
+/** What the execute stage needs from outside. */
+export type ExecuteServices = {
+  readonly database: Database;
+  readonly directory: Directory;
+  /** For one execution; its look-ups end with the signal. */
+  readonly conditionServices: (signal: AbortSignal) => ConditionServices;
+  readonly leaseMs: number;
+  /** What one look-up may take, ms. */
+  readonly lookupTimeoutMs: number;
+  readonly signal: AbortSignal;
+};
+
+/** An execution is tried this often when a look-up fails; then what failed stands in the log as the reason. */
+const maxAttempts = 4;
+const firstRetryMs = 2_000;
+const pageSize = 2_000;
+
+/** The lease ran out and somebody else has the execution: nothing more may be written. */
+class LeaseLost extends Error {}
+
+/**
+ * Decides and plans one leased execution: conditions that take look-ups, custom resolvers, audiences of any size. Each page
+ * of recipients is one transaction; after a crash the pages are planned again and those that stand stay as they are.
+ */
+export async function executePending(
+  claimed: ClaimedExecution,
+  source: { event: WorkflowEvent | null; workflow: RunnableWorkflow | null },
+  services: ExecuteServices,
+): Promise<ExecutionStatus | 'postponed' | 'lost'> {
+  try {
+    if (!source.event) return await end(claimed, services, { status: 'failed', reason: 'event_expired' });
+    if (!source.workflow) return await end(claimed, services, { status: 'failed', reason: 'version_missing' });
+    return await decide(claimed, { event: source.event, workflow: source.workflow }, services);
+  } catch (error) {
+    if (error instanceof LeaseLost) return 'lost';
+    throw error;
+  }
+}
+
+type Source = { readonly event: WorkflowEvent; readonly workflow: RunnableWorkflow };
+
+async function decide(claimed: ClaimedExecution, source: Source, services: ExecuteServices): Promise<ExecutionStatus | 'postponed'> {
+  const { event, workflow } = source;
+  const subject = { event, now: event.occurredAt };
+  const lookups = services.conditionServices(AbortSignal.any([services.signal, AbortSignal.timeout(services.lookupTimeoutMs)]));
+  const conditions = await Promise.all(workflow.conditions.map((condition) => condition.evaluate(subject, lookups)));
+  const verdict = allOf(conditions.map((condition) => condition.result));
+  const undecidable = { conditions, actions: [] };
+  if (verdict === false) return end(claimed, services, { status: 'skipped', reason: 'conditions_false', trace: undecidable });
+  if (verdict !== true) return retryOrEnd(claimed, services, { reason: 'condition_error', trace: undecidable });
+
+  const decision = await decideActions(workflow, subject, lookups);
+  const failure = decision.passedOver.find(({ reason }) => reason === 'unknown_handler' || reason === 'action_condition_error');
+  if (failure?.reason && claimed.attempts < maxAttempts) return postpone(claimed, services, failure.reason);
+  return plan({ claimed, source, services, conditions, decision });
+}
+
+async function plan(options: {
+  claimed: ClaimedExecution;
+  source: Source;
+  services: ExecuteServices;
+  conditions: readonly ConditionTrace[];
+  decision: Awaited<ReturnType<typeof decideActions>>;
+}): Promise<ExecutionStatus | 'postponed'> {
+  const { claimed, services, conditions, decision } = options;
+  const actions: ActionTrace[] = [...decision.passedOver];
+  for (const group of groupByRecipients(decision.due)) actions.push(...(await planGroup(options, group)));
+  const failedPart = actions.flatMap((action) => action.recipients ?? []).find((part) => part.error !== undefined);
+  if (failedPart?.reason && claimed.attempts < maxAttempts) return postpone(claimed, services, failedPart.reason);
+
+  const failedAction = decision.passedOver.find(
+    ({ reason }) => reason === 'unknown_handler' || reason === 'action_condition_error',
+  );
+  const planned = actions.reduce((sum, action) => sum + action.planned, 0);
+  const failure = failedPart?.reason ?? failedAction?.reason ?? null;
+  return end(claimed, services, {
+    status: null,
+    reason: failure ?? (planned === 0 ? skipReason(actions) : null),
+    isFailure: failure !== null,
+    trace: { conditions, actions },
+  });
+}
+
+/** Plans the actions that tell the same recipients, page by page; answers what each came to. */
+async function planGroup(
+  options: { claimed: ClaimedExecution; source: Source; services: ExecuteServices },
+  group: Awaited<ReturnType<typeof decideActions>>['due'],
+): Promise<ActionTrace[]> {
+  const { claimed, source, services } = options;
+  const first = group[0]?.action;
+  const isOnce = first?.audience === 'once';
+  const planned = new Map(group.map(({ action }) => [action.partId, 0]));
+  const recipients: RecipientTrace[] = [];
+  const pages = isOnce
+    ? [{ recipients: [], leftOut: [], traces: [] }]
+    : resolveRecipients(first?.recipients ?? [], {
+        event: source.event,
+        excludeActor: source.workflow.settings.excludeActor,
+        maxRecipients: source.workflow.settings.maxRecipients,
+        directory: services.directory,
+        pageSize,
+        timeoutMs: services.lookupTimeoutMs,
+        signal: services.signal,
+      });
+  for await (const page of pages) {
+    recipients.push(...page.traces);
+    const rows = emptyPlan();
+    for (const { action } of group) {
+      const before = rows.deliveries.length;
+      planAction(rows, { executionId: claimed.id, ...source }, { action, ...page });
+      planned.set(action.partId, (planned.get(action.partId) ?? 0) + rows.deliveries.length - before);
+    }
+    await holdingLease(claimed, services, (client) => insertDeliveries(client, rows.deliveries, rows.notifications));
+  }
+  return group.map(({ action, conditions }) => ({
+    partId: action.partId,
+    type: action.type,
+    planned: planned.get(action.partId) ?? 0,
+    ...(conditions.length > 0 ? { conditions } : {}),
+    ...(isOnce ? {} : { recipients }),
+  }));
+}
+
+/** Writes in one transaction, only while the lease is ours; the row stays locked until the commit. */
+async function holdingLease(
+  claimed: ClaimedExecution,
+  services: ExecuteServices,
+  write: (client: Parameters<typeof insertDeliveries>[0]) => Promise<void>,
+): Promise<void> {
+  await services.database.transaction(async (_tx, client) => {
+    const isOurs = await renewExecutionLease(client, { ...claimed, leaseMs: services.leaseMs });
+    if (!isOurs) throw new LeaseLost();
+    await write(client);
+  });
+}
+
+async function retryOrEnd(
+  claimed: ClaimedExecution,
+  services: ExecuteServices,
+  failure: { reason: string; trace: ExecutionTrace },
+): Promise<ExecutionStatus | 'postponed'> {
+  if (claimed.attempts < maxAttempts) return postpone(claimed, services, failure.reason);
+  return end(claimed, services, { status: 'failed', ...failure });
+}
+
+async function postpone(claimed: ClaimedExecution, services: ExecuteServices, reason: string): Promise<'postponed'> {
+  const delayMs = firstRetryMs * 2 ** (claimed.attempts - 1);
+  await postponeExecution(services.database.pool, { ...claimed, reason, delayMs });
+  return 'postponed';
+}
+
+async function end(
+  claimed: ClaimedExecution,
+  services: ExecuteServices,
+  outcome: { status: ExecutionStatus | null; reason: string | null; isFailure?: boolean; trace?: ExecutionTrace },
+): Promise<ExecutionStatus> {
+  let status: ExecutionStatus = 'pending';
+  await holdingLease(claimed, services, async (client) => {
+    status = await finishExecution(client, {
+      id: claimed.id,
+      leaseToken: claimed.leaseToken,
+      status: outcome.status,
+      reason: outcome.reason,
+      isFailure: outcome.isFailure ?? false,
+      trace: stringifyJson(outcome.trace ?? { conditions: [], actions: [] }),
+    });
+  });
+  return status;
+}

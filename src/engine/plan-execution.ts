@@ -1,0 +1,125 @@
+import type { MessageContext } from '../deliver/action.ts';
+import type { AudiencePage } from '../execute/audience.ts';
+import { deliveryId } from '../model/derived-id.ts';
+import type { WorkflowEvent } from '../model/event.ts';
+import { stringifyJson } from '../model/json.ts';
+import type { Recipient } from '../model/recipient.ts';
+import type { NewDelivery, NewNotification } from '../store/write-plan.ts';
+import type { RunnableAction, RunnableWorkflow } from './compile-workflow.ts';
+
+/** Rows to write, and how many deliveries of each fate. */
+export type Plan = {
+  readonly deliveries: NewDelivery[];
+  readonly notifications: NewNotification[];
+  open: number;
+  done: number;
+  failed: number;
+};
+
+export function emptyPlan(): Plan {
+  return { deliveries: [], notifications: [], open: 0, done: 0, failed: 0 };
+}
+
+export type PlanContext = {
+  readonly executionId: string;
+  readonly event: WorkflowEvent;
+  readonly workflow: RunnableWorkflow;
+};
+
+/**
+ * Plans one action for these recipients. Pure: inbox notifications are composed here and count as delivered, because they
+ * are written in the same transaction; everything else becomes a pending delivery.
+ */
+export function planAction(
+  plan: Plan,
+  context: PlanContext,
+  page: { action: RunnableAction } & Pick<AudiencePage, 'recipients' | 'leftOut'>,
+): void {
+  const { action, recipients, leftOut } = page;
+  if (action.audience === 'once') {
+    addPending(plan, context, { action, recipient: null });
+    return;
+  }
+  for (const recipient of recipients) addRecipient(plan, context, { action, recipient });
+  for (const { recipientId, reason } of leftOut) {
+    plan.deliveries.push(newDelivery(context, { action, recipientId, recipient: null, status: 'skipped', reason }));
+  }
+}
+
+function addRecipient(
+  plan: Plan,
+  context: PlanContext,
+  target: { action: RunnableAction; recipient: Recipient },
+): void {
+  const { action, recipient } = target;
+  const { compiled } = action;
+  if (compiled?.kind === 'inbox') {
+    const message: MessageContext = {
+      event: context.event,
+      workflow: { id: context.workflow.workflowId, name: context.workflow.name, version: context.workflow.version },
+      recipient,
+    };
+    const content = compiled.compose(message);
+    const status = content.ok ? 'delivered' : 'dead';
+    const reason = content.ok ? null : content.error;
+    const delivery = newDelivery(context, { action, recipientId: recipient.id, recipient: null, status, reason });
+    plan.deliveries.push(delivery);
+    if (!content.ok) {
+      plan.failed += 1;
+      return;
+    }
+    plan.done += 1;
+    plan.notifications.push({
+      id: delivery.id,
+      tenantId: delivery.tenantId,
+      userId: recipient.id,
+      executionId: context.executionId,
+      ...content.value,
+    });
+    return;
+  }
+  const refusal = compiled?.refuses?.(recipient) ?? null;
+  if (refusal === null) addPending(plan, context, { action, recipient });
+  else {
+    plan.deliveries.push(
+      newDelivery(context, { action, recipientId: recipient.id, recipient: null, status: 'skipped', reason: refusal }),
+    );
+  }
+}
+
+function addPending(
+  plan: Plan,
+  context: PlanContext,
+  target: { action: RunnableAction; recipient: Recipient | null },
+): void {
+  const { action, recipient } = target;
+  plan.open += 1;
+  plan.deliveries.push(
+    newDelivery(context, {
+      action,
+      recipientId: recipient?.id ?? '',
+      recipient: recipient ? stringifyJson(recipient) : null,
+      status: 'pending',
+      reason: null,
+    }),
+  );
+}
+
+function newDelivery(
+  context: PlanContext,
+  given: Pick<NewDelivery, 'recipientId' | 'recipient' | 'status' | 'reason'> & { action: RunnableAction },
+): NewDelivery {
+  const { action, recipientId, recipient, status, reason } = given;
+  return {
+    id: deliveryId(context.executionId, action.partId, recipientId),
+    tenantId: context.workflow.tenantId,
+    executionId: context.executionId,
+    actionId: action.partId,
+    actionType: action.type,
+    recipientId,
+    recipient,
+    queue: action.queue,
+    status,
+    reason,
+  };
+}

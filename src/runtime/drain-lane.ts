@@ -1,0 +1,205 @@
+import { setTimeout as wait } from 'node:timers/promises';
+import type { EventProcessor } from '../engine/event-processor.ts';
+import { idleLockKey } from '../model/wake-up.ts';
+import { type ClaimedEvent, claimEvents, claimEventsAt } from '../store/claim-events.ts';
+import { type Connection, landed } from '../store/connection.ts';
+import { giveUpEvent, postponeEvent } from '../store/finish-events.ts';
+import { readDefinitionsVersion } from '../store/load-definitions.ts';
+
+export type DrainLaneOptions = {
+  readonly processor: EventProcessor;
+  readonly batchSize: number;
+  /** After an empty claim the lane claims again every millisecond for this long before it sleeps. */
+  readonly lingerMs: number;
+  /** A claim was full: there is more than one lane can take. */
+  readonly onBacklog: () => void;
+};
+
+/** How often an event is tried before it becomes a dead letter, and the wait after the first failure (doubling). */
+const maxEventAttempts = 5;
+const firstRetryMs = 1_000;
+
+/** The lower positions are looked at again this often, and never for more than a twentieth of the time. */
+const fullClaimEveryMs = 250;
+const fullClaimShare = 20;
+
+/**
+ * One connection that drains the outbox. A batch is one flight: the writes of the batch before, its commit, and the claim
+ * of the next travel together.
+ *
+ * The claim starts at the highest position claimed so far (see `claimEvents`); a claim from the start is made before
+ * sleeping and every 250 ms.
+ */
+export class DrainLane {
+  readonly #connection: Connection;
+  readonly #options: DrainLaneOptions;
+  #floor = '0';
+  #nextFullClaimAt = 0;
+  #holdsIdleLock = false;
+
+  constructor(connection: Connection, options: DrainLaneOptions) {
+    this.#connection = connection;
+    this.#options = options;
+  }
+
+  /** Drains until a claim from the start finds nothing, or `signal` is aborted. Answers how many events were matched. */
+  async drain(signal: AbortSignal): Promise<number> {
+    let drained = 0;
+    let isFull = true;
+    let batch = await this.#begin('0');
+    for (;;) {
+      if (batch.events.length === 0) {
+        if (isFull || signal.aborted) break;
+        isFull = true;
+        batch = await this.#reclaim('0');
+        continue;
+      }
+      drained += batch.events.length;
+      if (batch.events.length === this.#options.batchSize) this.#options.onBacklog();
+      if (signal.aborted) {
+        await this.#handle(batch, null);
+        return drained;
+      }
+      isFull = performance.now() >= this.#nextFullClaimAt;
+      this.#floor = isFull ? '0' : (batch.events.at(-1) as ClaimedEvent).position;
+      const startedAt = performance.now();
+      batch = await this.#handle(batch, this.#floor);
+      if (isFull) this.#scheduleFullClaim(performance.now() - startedAt);
+    }
+    await this.#connection.query('commit');
+    return drained;
+  }
+
+  /** Claims again and again for the linger time; true as soon as there is something to drain. */
+  async linger(): Promise<boolean> {
+    const until = performance.now() + this.#options.lingerMs;
+    while (performance.now() < until) {
+      await wait(1);
+      const result = await this.#connection.query({
+        name: 'tocsin_any_event',
+        text: `
+          select 1
+          from tocsin.events
+          where not_before is null or not_before <= now()
+          limit 1`,
+      });
+      if (result.rows.length > 0) return true;
+    }
+    return false;
+  }
+
+  /**
+   * Advertises that this drain sleeps, so that writers notify.
+   *
+   * @returns `asleep` when advertised and nothing waits; `events` when something came meanwhile; `others` when another drain
+   * sleeps already (its NOTIFY wakes all); `writers` when transactions that wrote events without notifying are still open
+   */
+  async fallAsleep(): Promise<'asleep' | 'events' | 'others' | 'writers'> {
+    const [lock, any] = await landed([
+      this.#connection.query('select pg_try_advisory_lock($1) as taken', [idleLockKey]),
+      this.#connection.query('select 1 from tocsin.events where not_before is null or not_before <= now() limit 1'),
+    ]);
+    this.#holdsIdleLock = lock.rows[0].taken;
+    if (any.rows.length > 0) {
+      await this.wakeUp();
+      return 'events';
+    }
+    if (this.#holdsIdleLock) return 'asleep';
+    const shared = await this.#connection.query('select pg_try_advisory_lock_shared($1) as taken', [idleLockKey]);
+    if (!shared.rows[0].taken) return 'others';
+    await this.#connection.query('select pg_advisory_unlock_shared($1)', [idleLockKey]);
+    return 'writers';
+  }
+
+  /** Takes the advertisement back: writers no longer notify. */
+  async wakeUp(): Promise<void> {
+    if (!this.#holdsIdleLock) return;
+    this.#holdsIdleLock = false;
+    await this.#connection.query('select pg_advisory_unlock($1)', [idleLockKey]);
+  }
+
+  async close(): Promise<void> {
+    await this.#connection.end();
+  }
+
+  #scheduleFullClaim(lastedMs: number): void {
+    this.#nextFullClaimAt = performance.now() + Math.max(fullClaimEveryMs, lastedMs * fullClaimShare);
+  }
+
+  async #begin(after: string): Promise<Batch> {
+    const [, events, version] = await landed([this.#connection.query('begin'), ...this.#claim(after)]);
+    return { events, version };
+  }
+
+  /** Claims more in the transaction that is open. */
+  async #reclaim(after: string): Promise<Batch> {
+    const [events, version] = await landed(this.#claim(after));
+    return { events, version };
+  }
+
+  #claim(after: string): [Promise<ClaimedEvent[]>, Promise<number>] {
+    return [
+      claimEvents(this.#connection, { after, limit: this.#options.batchSize }),
+      readDefinitionsVersion(this.#connection),
+    ];
+  }
+
+  /** Writes what the batch comes to, commits, and claims the next one behind `next` (null: claims nothing more). */
+  async #handle(batch: Batch, next: string | null): Promise<Batch> {
+    try {
+      const prepared = await this.#options.processor.prepare(this.#connection, batch.events, batch.version);
+      const writes = prepared.write(this.#connection);
+      const commit = this.#connection.query('commit');
+      const following = next === null ? [] : [this.#connection.query('begin'), ...this.#claim(next)];
+      const results = await landed([...writes, commit, ...following]);
+      prepared.committed();
+      const [events, version] = results.slice(-2) as [ClaimedEvent[], number];
+      return next === null ? { events: [], version: batch.version } : { events, version };
+    } catch (error) {
+      await this.#connection.query('rollback');
+      await this.#handleOneByOne(batch, error);
+      return next === null ? { events: [], version: batch.version } : this.#begin('0');
+    }
+  }
+
+  /** After a batch failed: each event in a transaction of its own, so that a poisonous one harms no other. */
+  async #handleOneByOne(batch: Batch, batchError: unknown): Promise<void> {
+    for (const { position } of batch.events) {
+      await this.#connection.query('begin');
+      try {
+        const [event] = await claimEventsAt(this.#connection, [position]);
+        if (event) {
+          const prepared = await this.#options.processor.prepare(this.#connection, [event], batch.version);
+          await landed([...prepared.write(this.#connection), this.#connection.query('commit')]);
+          prepared.committed();
+        } else {
+          await this.#connection.query('commit');
+        }
+      } catch (error) {
+        await this.#connection.query('rollback');
+        await this.#putOff(position, error ?? batchError);
+      }
+    }
+  }
+
+  async #putOff(position: string, error: unknown): Promise<void> {
+    await this.#connection.query('begin');
+    const [event] = await claimEventsAt(this.#connection, [position]);
+    if (event) {
+      const attempts = event.attempts + 1;
+      const message = error instanceof Error ? error.message : String(error);
+      if (attempts >= maxEventAttempts) {
+        await giveUpEvent(this.#connection, {
+          position,
+          failure: `event_unreadable: ${message}`.slice(0, 1000),
+          attempts,
+        });
+      } else {
+        await postponeEvent(this.#connection, { position, attempts, delayMs: firstRetryMs * 2 ** (attempts - 1) });
+      }
+    }
+    await this.#connection.query('commit');
+  }
+}
+
+type Batch = { readonly events: readonly ClaimedEvent[]; readonly version: number };

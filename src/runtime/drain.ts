@@ -1,0 +1,147 @@
+import { EventEmitter, once } from 'node:events';
+import type { EventProcessor } from '../engine/event-processor.ts';
+import { connect } from '../store/connection.ts';
+import type { Database } from '../store/database.ts';
+import { DrainLane } from './drain-lane.ts';
+
+export type DrainOptions = {
+  readonly database: Database;
+  readonly processor: EventProcessor;
+  /** Connections that drain at once. Default 2. */
+  readonly lanes?: number;
+  /** Events per claim. Default 500. */
+  readonly batchSize?: number;
+  /** Longest sleep, ms: the safety net when no NOTIFY arrives. Default 1,000. */
+  readonly pollMs?: number;
+  /** How long an idle lane looks again before it sleeps, ms. Default 3. */
+  readonly lingerMs?: number;
+  /** False behind a transaction pooler, where neither NOTIFY nor session locks work: then it polls. Default true. */
+  readonly useNotify?: boolean;
+};
+
+type DrainEvents = { drained: [count: number]; asleep: []; failed: [error: Error] };
+
+/** While transactions are open that wrote events without notifying, the drain looks again this often. */
+const openWritersPollMs = 20;
+const longestErrorDelayMs = 5_000;
+
+/**
+ * Drains the outbox until stopped: several lanes while there is work; when there is none one of them advertises that it
+ * sleeps (see `model/wake-up.ts`) and all wait for `wake()` or the poll interval. A lane whose connection dies gets a new one.
+ */
+export class Drain extends EventEmitter<DrainEvents> {
+  readonly #options: Required<DrainOptions>;
+  /** Wakes the sentinel. */
+  readonly #bell = new EventEmitter<{ ring: [] }>();
+  /** Calls the other lanes to help. */
+  readonly #backlog = new EventEmitter<{ ring: [] }>();
+  #stopping = new AbortController();
+  #lanes: Promise<void>[] = [];
+  #isWoken = false;
+
+  constructor(options: DrainOptions) {
+    super();
+    this.#options = { lanes: 2, batchSize: 500, pollMs: 1_000, lingerMs: 3, useNotify: true, ...options };
+    for (const name of ['lanes', 'batchSize', 'pollMs'] as const) {
+      if (!(this.#options[name] >= 1)) throw new Error(`drain: ${name} must be at least 1, not ${this.#options[name]}`);
+    }
+    this.#backlog.setMaxListeners(0);
+  }
+
+  start(): void {
+    if (this.#lanes.length > 0) return;
+    this.#stopping = new AbortController();
+    this.#lanes = Array.from({ length: this.#options.lanes }, (_, index) => this.#runLane(index));
+  }
+
+  /** Stops claiming; batches under way are committed first. */
+  async stop(): Promise<void> {
+    this.#stopping.abort();
+    await Promise.all(this.#lanes);
+    this.#lanes = [];
+  }
+
+  /** There may be events: a NOTIFY came, or LISTEN was connected anew. */
+  wake(): void {
+    this.#isWoken = true;
+    this.#bell.emit('ring');
+  }
+
+  /** Drains what is there through a connection of its own; answers how many events were matched. For tests. */
+  async runOnce(): Promise<number> {
+    const lane = await this.#openLane(() => undefined);
+    try {
+      return await lane.drain(new AbortController().signal);
+    } finally {
+      await lane.close();
+    }
+  }
+
+  async #openLane(onError: (error: Error) => void): Promise<DrainLane> {
+    const { database, processor, batchSize, lingerMs } = this.#options;
+    const connection = await connect(database, { applicationName: 'tocsin drain', onError });
+    // A plan that scans what was drained costs more with every event; the primary key is always right.
+    await connection.query('set enable_seqscan = off');
+    return new DrainLane(connection, { processor, batchSize, lingerMs, onBacklog: () => this.#backlog.emit('ring') });
+  }
+
+  /** One lane for as long as the drain runs; a connection that fails is replaced, with growing waits. */
+  async #runLane(index: number): Promise<void> {
+    const { signal } = this.#stopping;
+    let failures = 0;
+    while (!signal.aborted) {
+      let lane: DrainLane | undefined;
+      try {
+        lane = await this.#openLane((error) => this.emit('failed', error));
+        failures = 0;
+        if (index === 0) await this.#runSentinel(lane, signal);
+        else await this.#runHelper(lane, signal);
+      } catch (error) {
+        this.emit('failed', error instanceof Error ? error : new Error(String(error), { cause: error }));
+        await ring(new EventEmitter(), Math.min(100 * 2 ** failures, longestErrorDelayMs), signal);
+        failures += 1;
+      } finally {
+        await lane?.close().catch(() => undefined);
+      }
+    }
+  }
+
+  /** The first lane: drains, and is the one that goes to sleep. */
+  async #runSentinel(lane: DrainLane, signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      this.#isWoken = false;
+      const drained = await lane.drain(signal);
+      if (drained > 0) this.emit('drained', drained);
+      if (signal.aborted || (await lane.linger())) continue;
+      if (!this.#options.useNotify) {
+        await this.#rest(this.#options.pollMs, signal);
+        continue;
+      }
+      const state = await lane.fallAsleep();
+      if (state === 'events') continue;
+      if (state === 'asleep') this.emit('asleep');
+      await this.#rest(state === 'writers' ? openWritersPollMs : this.#options.pollMs, signal);
+      await lane.wakeUp();
+    }
+  }
+
+  /** The other lanes help while there is work and wait for the bell otherwise. */
+  async #runHelper(lane: DrainLane, signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      const drained = await lane.drain(signal);
+      if (drained > 0) this.emit('drained', drained);
+      await ring(this.#backlog, this.#options.pollMs, signal);
+    }
+  }
+
+  async #rest(ms: number, signal: AbortSignal): Promise<void> {
+    if (!this.#isWoken) await ring(this.#bell, ms, signal);
+  }
+}
+
+/** Until the bell rings, the time is up or the signal is aborted. */
+async function ring(bell: EventEmitter<{ ring: [] }>, ms: number, signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return;
+  const ended = AbortSignal.any([signal, AbortSignal.timeout(ms)]);
+  await once(bell, 'ring', { signal: ended }).catch(() => undefined);
+}

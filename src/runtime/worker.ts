@@ -1,0 +1,191 @@
+import { randomUUID } from 'node:crypto';
+import { hostname } from 'node:os';
+import type { WakeUpListener } from '../capture/wake-up-listener.ts';
+import type { Settings } from '../config.ts';
+import type { WorkflowEngine } from '../engine/workflow-engine.ts';
+import type { RetentionService } from '../service/retention-service.ts';
+import type { Database } from '../store/database.ts';
+import { heartbeat, readBacklog, removeWorker } from '../store/health.ts';
+import { ensurePartitions, truncateDrainedSegments } from '../store/partitions.ts';
+import { Deliverer } from './deliverer.ts';
+import { Drain } from './drain.ts';
+import type { Logger } from './logger.ts';
+import { Loop } from './loop.ts';
+import type { Metrics } from './metrics.ts';
+
+export type WorkerOptions = {
+  readonly database: Database;
+  readonly engine: WorkflowEngine;
+  readonly retention: RetentionService;
+  readonly metrics: Metrics;
+  readonly logger: Logger;
+  readonly settings: Settings;
+  /** Version of the package, shown in the list of workers. */
+  readonly version: string;
+  /** Makes the listener; `onWake` is called for each NOTIFY and after each reconnect. */
+  readonly createListener: (handlers: { onWake: () => void; onLost: (error: Error) => void }) => WakeUpListener;
+};
+
+const executeAtOnce = 20;
+const pollPendingMs = 1_000;
+const heartbeatMs = 10_000;
+const segmentsMs = 20_000;
+const housekeepingMs = 3_600_000;
+const partitionDaysAhead = 3;
+/** Health is degraded when the oldest event waits longer than this. */
+const tolerableLagSeconds = 60;
+
+/**
+ * The long-running process: starts the loops of its stages and stops them in the order of an event's way, so that what was
+ * begun is finished and what was not is left to others. Any number of workers share a database.
+ */
+export class Worker {
+  readonly id = randomUUID();
+  readonly #options: WorkerOptions;
+  readonly #drain: Drain;
+  readonly #execute: Loop;
+  readonly #deliverer: Deliverer;
+  readonly #maintenance: readonly Loop[];
+  readonly #heartbeat: Loop;
+  #listener: WakeUpListener | undefined;
+  readonly #wakeExecute = (statuses: readonly string[]) => {
+    for (const status of statuses) this.#options.metrics.executionWritten(status);
+    if (statuses.includes('pending')) this.#execute.wake();
+  };
+  readonly #wakeDeliver = () => this.#deliverer.wake();
+
+  constructor(options: WorkerOptions) {
+    this.#options = options;
+    const { database, engine, retention, settings } = options;
+    const { concurrency, lanes, batchSize, pollMs, useNotify, leaseMs, graceMs, queues } = settings.worker;
+    this.#drain = new Drain({ database, processor: engine, lanes, batchSize, pollMs, useNotify });
+    this.#execute = new Loop({
+      name: 'execute',
+      intervalMs: pollPendingMs,
+      runOnce: (signal) => engine.executeDue(executeAtOnce, signal),
+    });
+    this.#deliverer = new Deliverer({
+      concurrency,
+      pollMs: Math.min(pollMs, 500),
+      leaseMs,
+      graceMs,
+      work: {
+        claim: (limit) => engine.claim(limit, queues),
+        attempt: (claimed, signal) => engine.attempt(claimed, signal),
+        record: (records) => engine.record(records),
+        renew: (held) => engine.renew(held),
+        giveBack: (held) => engine.giveBack(held),
+      },
+    });
+    this.#heartbeat = new Loop({ name: 'heartbeat', intervalMs: heartbeatMs, runOnce: () => this.#beat() });
+    this.#maintenance = [
+      new Loop({
+        name: 'segments',
+        intervalMs: segmentsMs,
+        runOnce: async () => {
+          await truncateDrainedSegments(database);
+          return 0;
+        },
+      }),
+      new Loop({
+        name: 'housekeeping',
+        intervalMs: housekeepingMs,
+        runOnce: async () => {
+          await ensurePartitions(database.pool, partitionDaysAhead);
+          await retention.prune({ defaultDays: settings.retention.days, eventDays: settings.retention.eventDays });
+          return 0;
+        },
+      }),
+    ];
+    this.#reportTo(options.logger, options.metrics);
+  }
+
+  /** Starts listening, matching, executing and delivering, as far as the worker's stages go. */
+  async start(): Promise<void> {
+    const { database, engine, logger, settings } = this.#options;
+    const { stages, queues, useNotify } = settings.worker;
+    await ensurePartitions(database.pool, partitionDaysAhead);
+    engine.on('executed', this.#wakeExecute);
+    engine.on('planned', this.#wakeDeliver);
+    if (stages.includes('match')) {
+      await engine.warmUp();
+      if (useNotify) await this.#listen();
+      this.#drain.start();
+    }
+    if (stages.includes('execute')) this.#execute.start();
+    if (stages.includes('deliver')) this.#deliverer.start();
+    if (stages.includes('maintain')) for (const loop of this.#maintenance) loop.start();
+    this.#heartbeat.start();
+    logger.info({ worker: this.id, stages, queues }, 'worker started');
+  }
+
+  /** Drains: claims nothing more, finishes what is under way, gives the rest back. */
+  async stop(): Promise<void> {
+    const { database, engine, logger } = this.#options;
+    await this.#listener?.stop();
+    this.#listener = undefined;
+    await this.#drain.stop();
+    await this.#execute.stop();
+    await this.#deliverer.stop();
+    await Promise.all([...this.#maintenance, this.#heartbeat].map((loop) => loop.stop()));
+    engine.off('executed', this.#wakeExecute);
+    engine.off('planned', this.#wakeDeliver);
+    await removeWorker(database.pool, this.id).catch(() => undefined);
+    logger.info({ worker: this.id }, 'worker stopped');
+  }
+
+  /** Matches, executes and delivers what is there now, in the caller's rhythm; answers whether anything was done. */
+  async runOnce(): Promise<boolean> {
+    const matched = await this.#drain.runOnce();
+    const executed = await this.#execute.runOnce();
+    const delivered = await this.#deliverer.runOnce();
+    return matched + executed + delivered > 0;
+  }
+
+  /** What `/healthz` answers. */
+  async health(): Promise<{ status: 'ok' | 'degraded'; checks: Record<string, string> }> {
+    try {
+      const backlog = await readBacklog(this.#options.database.pool);
+      const isLate = backlog.oldestEventSeconds > tolerableLagSeconds;
+      const lag = `${backlog.events} events wait, the oldest for ${Math.round(backlog.oldestEventSeconds)} s`;
+      return { status: isLate ? 'degraded' : 'ok', checks: { database: 'answers', lag } };
+    } catch (error) {
+      return { status: 'degraded', checks: { database: error instanceof Error ? error.message : String(error) } };
+    }
+  }
+
+  async #listen(): Promise<void> {
+    const { createListener, logger } = this.#options;
+    this.#listener = createListener({
+      onWake: () => this.#drain.wake(),
+      onLost: (error) => logger.warn({ error: error.message }, 'LISTEN was lost and is connected anew'),
+    });
+    await this.#listener.start();
+  }
+
+  async #beat(): Promise<number> {
+    const { database, settings, version } = this.#options;
+    const { stages, queues } = settings.worker;
+    await heartbeat(database.pool, { id: this.id, host: hostname(), pid: process.pid, version, stages, queues });
+    return 0;
+  }
+
+  #reportTo(logger: Logger, metrics: Metrics): void {
+    const report = (loop: string) => (error: Error) => {
+      metrics.loopFailed(loop);
+      logger.error({ loop, error: error.message }, 'a loop failed and goes on');
+    };
+    this.#drain.on('failed', report('match'));
+    this.#drain.on('drained', (count) => metrics.eventsMatched(count));
+    this.#deliverer.on('failed', report('deliver'));
+    this.#deliverer.on('recorded', (records) => {
+      metrics.attemptsRecorded(records);
+      for (const { deliveryId, tenantId, actionType, attempt, next, reason, durationMs } of records) {
+        const fields = { deliveryId, tenantId, actionType, attempt, next, reason, durationMs };
+        if (next === 'delivered') logger.debug(fields, 'delivered');
+        else logger.warn(fields, next === 'dead' ? 'delivery given up' : 'delivery will be tried again');
+      }
+    });
+    for (const loop of [this.#execute, this.#heartbeat, ...this.#maintenance]) loop.on('failed', report(loop.name));
+  }
+}

@@ -1,0 +1,79 @@
+import type { Runner } from './connection.ts';
+
+/** An event of the outbox, locked by the transaction that claimed it. */
+export type ClaimedEvent = {
+  readonly position: string;
+  readonly id: string;
+  readonly tenantId: string;
+  readonly source: 'db' | 'domain';
+  readonly entityType: string;
+  readonly entityId: string;
+  readonly operation: string;
+  /** JSON text; null when there is none, or when it is large: then `isLarge` and `readLargeEvent` brings it. */
+  readonly payload: string | null;
+  readonly previous: string | null;
+  readonly isLarge: boolean;
+  readonly changed: string[] | null;
+  readonly actor: string | null;
+  readonly traceContext: string | null;
+  readonly idempotencyKey: string | null;
+  /** Milliseconds since 1970. */
+  readonly occurredAtMs: number;
+  readonly attempts: number;
+};
+
+/** Images above this many bytes are read one event at a time, so that a batch of big rows does not fill the memory. */
+const largeBytes = 65_536;
+
+const claimText = `
+  select position, id, tenant_id as "tenantId", source, entity_type as "entityType", entity_id as "entityId", operation,
+    case when octet_length(payload::text) <= ${largeBytes} then payload::text end as payload,
+    case when octet_length(previous::text) <= ${largeBytes} then previous::text end as previous,
+    coalesce(octet_length(payload::text) > ${largeBytes}, false)
+      or coalesce(octet_length(previous::text) > ${largeBytes}, false) as "isLarge",
+    changed, actor, trace_context as "traceContext", idempotency_key as "idempotencyKey",
+    (extract(epoch from occurred_at) * 1000)::float8 as "occurredAtMs", attempts
+  from tocsin.events
+  where position > $1
+    and (not_before is null or not_before <= now())
+  order by position
+  limit $2
+  for update skip locked`;
+
+/**
+ * Locks up to `limit` events with positions above `after` until the transaction ends; others skip them.
+ *
+ * Positions are given at insert and become visible at commit, so a lower one can appear later: `after` is an optimisation
+ * for a drain under load (it skips the dead rows of what was drained), never a cursor. Claim with 0 before sleeping.
+ */
+export async function claimEvents(runner: Runner, options: { after: string; limit: number }): Promise<ClaimedEvent[]> {
+  const result = await runner.query<ClaimedEvent>({
+    name: 'tocsin_claim_events',
+    text: claimText,
+    values: [options.after, options.limit],
+  });
+  return result.rows;
+}
+
+/** Locks these events, if they still wait. */
+export async function claimEventsAt(runner: Runner, positions: readonly string[]): Promise<ClaimedEvent[]> {
+  const result = await runner.query<ClaimedEvent>(
+    claimText.replace('position > $1', 'position = any($1::bigint[])').replace('limit $2', ''),
+    [positions],
+  );
+  return result.rows;
+}
+
+/** The images of a large event, as JSON text. */
+export async function readLargeEvent(
+  runner: Runner,
+  position: string,
+): Promise<{ payload: string | null; previous: string | null }> {
+  const result = await runner.query<{ payload: string | null; previous: string | null }>(
+    `select payload::text as payload, previous::text as previous
+     from tocsin.events
+     where position = $1`,
+    [position],
+  );
+  return result.rows[0] ?? { payload: null, previous: null };
+}

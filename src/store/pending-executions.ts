@@ -1,0 +1,125 @@
+import type { ExecutionStatus } from '../model/execution.ts';
+import type { Runner } from './connection.ts';
+
+/** An execution leased to this worker, to be decided and planned. */
+export type ClaimedExecution = {
+  readonly id: string;
+  readonly tenantId: string;
+  readonly workflowId: string;
+  readonly workflowVersion: number;
+  readonly eventId: string;
+  readonly attempts: number;
+  readonly leaseToken: string;
+};
+
+/**
+ * Leases pending executions that are due: until the lease ends nobody else takes them, afterwards anybody may. The attempt
+ * is counted now, so that one which kills its worker runs out of attempts.
+ */
+export async function claimExecutions(
+  runner: Runner,
+  options: { limit: number; leaseMs: number },
+): Promise<ClaimedExecution[]> {
+  const result = await runner.query<ClaimedExecution>({
+    name: 'tocsin_claim_executions',
+    text: `
+      update tocsin.executions
+      set lease_token = gen_random_uuid(),
+        due_at = now() + $2 * interval '1 millisecond',
+        attempts = attempts + 1
+      where id = any(array(
+        select id
+        from tocsin.executions
+        where status = 'pending'
+          and due_at <= now()
+        order by due_at
+        limit $1
+        for update skip locked))
+      returning id, tenant_id as "tenantId", workflow_id as "workflowId", workflow_version as "workflowVersion",
+        event_id as "eventId", attempts, lease_token as "leaseToken"`,
+    values: [options.limit, options.leaseMs],
+  });
+  return result.rows;
+}
+
+/** Prolongs the lease; false when it is no longer ours: then nothing of it may be written. Locks the row. */
+export async function renewExecutionLease(
+  runner: Runner,
+  options: { id: string; leaseToken: string; leaseMs: number },
+): Promise<boolean> {
+  const result = await runner.query(
+    `update tocsin.executions
+     set due_at = now() + $3 * interval '1 millisecond'
+     where id = $1
+       and lease_token = $2
+       and status = 'pending'`,
+    [options.id, options.leaseToken, options.leaseMs],
+  );
+  return result.rowCount === 1;
+}
+
+/**
+ * Ends the planning of an execution: its status follows from its deliveries as they stand, unless `status` says it.
+ * Call it in the transaction that holds the row through `renewExecutionLease`, so that no delivery
+ * is counted twice or not at all.
+ */
+export async function finishExecution(
+  runner: Runner,
+  options: {
+    id: string;
+    leaseToken: string;
+    status: ExecutionStatus | null;
+    reason: string | null;
+    /** A part of it failed: then it is no success, whatever was delivered. */
+    isFailure: boolean;
+    trace: string;
+  },
+): Promise<ExecutionStatus> {
+  const result = await runner.query<{ status: ExecutionStatus }>(
+    `with counts as (
+       select count(*) filter (where status = 'pending') as open,
+         count(*) filter (where status = 'delivered') as done,
+         count(*) filter (where status = 'dead') as failed
+       from tocsin.deliveries
+       where execution_id = $1
+     )
+     update tocsin.executions
+     set status = coalesce($3, case
+           when counts.open > 0 then 'running'
+           when counts.done > 0 and counts.failed = 0 and not $6 then 'success'
+           when counts.done > 0 then 'partial'
+           when counts.failed > 0 or $6 then 'failed'
+           else 'skipped' end),
+       reason = $4,
+       trace = $5::json,
+       deliveries_open = counts.open,
+       deliveries_done = counts.done,
+       deliveries_failed = counts.failed,
+       lease_token = null,
+       completed_at = case when counts.open = 0 then now() end
+     from counts
+     where id = $1
+       and lease_token = $2
+       and executions.status = 'pending'
+     returning executions.status`,
+    [options.id, options.leaseToken, options.status, options.reason, options.trace, options.isFailure],
+  );
+  const row = result.rows[0];
+  if (!row) throw new Error(`execution ${options.id} is not leased to this worker`);
+  return row.status;
+}
+
+/** Puts an execution that could not be decided back, to be tried again after a wait. */
+export async function postponeExecution(
+  runner: Runner,
+  options: { id: string; leaseToken: string; reason: string; delayMs: number },
+): Promise<void> {
+  await runner.query(
+    `update tocsin.executions
+     set lease_token = null, reason = $3, due_at = now() + $4 * interval '1 millisecond'
+     where id = $1
+       and lease_token = $2
+       and status = 'pending'`,
+    [options.id, options.leaseToken, options.reason, options.delayMs],
+  );
+}

@@ -1,0 +1,49 @@
+import type { Runner } from './connection.ts';
+
+/** An event of the history, images as JSON text. */
+export type StoredEvent = {
+  readonly id: string;
+  readonly tenantId: string;
+  readonly source: 'db' | 'domain';
+  readonly entityType: string;
+  readonly entityId: string;
+  readonly operation: string;
+  readonly payload: string | null;
+  readonly previous: string | null;
+  readonly changed: string[] | null;
+  readonly actor: string | null;
+  readonly traceContext: string | null;
+  readonly idempotencyKey: string | null;
+  readonly occurredAtMs: number;
+};
+
+/** One event of the history; null when it is no longer kept. */
+export async function readStoredEvent(runner: Runner, id: string): Promise<StoredEvent | null> {
+  const result = await runner.query<StoredEvent>({
+    name: 'tocsin_stored_event',
+    text: `
+      select id, tenant_id as "tenantId", source, entity_type as "entityType", entity_id as "entityId", operation,
+        payload::text as payload, previous::text as previous, changed, actor, trace_context as "traceContext",
+        idempotency_key as "idempotencyKey", (extract(epoch from occurred_at) * 1000)::float8 as "occurredAtMs"
+      from tocsin.event_history
+      where id = $1`,
+    values: [id],
+  });
+  return result.rows[0] ?? null;
+}
+
+/** Which event and workflow version each of these executions is of. */
+export async function readExecutionOrigins(
+  runner: Runner,
+  executionIds: readonly string[],
+): Promise<Map<string, { eventId: string; workflowId: string; workflowVersion: number }>> {
+  const result = await runner.query<{ id: string; eventId: string; workflowId: string; workflowVersion: number }>({
+    name: 'tocsin_execution_origins',
+    text: `
+      select id, event_id as "eventId", workflow_id as "workflowId", workflow_version as "workflowVersion"
+      from tocsin.executions
+      where id = any($1::uuid[])`,
+    values: [executionIds],
+  });
+  return new Map(result.rows.map((row) => [row.id, row]));
+}

@@ -1,0 +1,116 @@
+import type { Runner } from './connection.ts';
+
+/** The outcome of one attempt and what becomes of its delivery. */
+export type AttemptRecord = {
+  readonly deliveryId: string;
+  readonly tenantId: string;
+  readonly executionId: string;
+  readonly actionType: string;
+  readonly leaseToken: string;
+  readonly attempt: number;
+  readonly outcome: 'delivered' | 'retry' | 'failed';
+  readonly reason: string | null;
+  /** JSON text, secrets redacted. */
+  readonly detail: string | null;
+  /** The database's clock, ms since 1970. */
+  readonly startedAtMs: number;
+  readonly durationMs: number;
+  readonly next: 'delivered' | 'pending' | 'dead';
+  /** For `pending`: the wait before the next attempt. */
+  readonly delayMs: number;
+};
+
+/**
+ * Records attempts, moves their deliveries on and counts them in their executions, in one statement. A lease that is no
+ * longer ours keeps its delivery as the newer owner has it; that the attempt was made is recorded all the same.
+ * Executions are locked in id order, so that two workers recording at once cannot deadlock.
+ */
+export async function recordAttempts(runner: Runner, records: readonly AttemptRecord[]): Promise<void> {
+  if (records.length === 0) return;
+  await runner.query({
+    name: 'tocsin_record_attempts',
+    text: `
+      with made as materialized (
+        select *
+        from unnest(
+          $1::uuid[], $2::text[], $3::uuid[], $4::uuid[], $5::int[], $6::text[], $7::text[], $8::text[], $9::float8[],
+          $10::int[], $11::text[], $12::float8[])
+          as row (delivery_id, tenant_id, execution_id, token, attempt, outcome, reason, detail, started_at_ms,
+            duration_ms, next, delay_ms)
+      ), recorded as (
+        insert into tocsin.delivery_attempts
+          (delivery_id, attempt, tenant_id, outcome, reason, detail, started_at, duration_ms)
+        select delivery_id, attempt, tenant_id, outcome, reason, detail::json, to_timestamp(started_at_ms / 1000), duration_ms
+        from made
+        on conflict (delivery_id, attempt) do nothing
+      ), moved as (
+        update tocsin.deliveries d
+        set status = made.next,
+          reason = case when made.next = 'delivered' then null else made.reason end,
+          due_at = now() + made.delay_ms * interval '1 millisecond',
+          lease_token = null,
+          completed_at = case when made.next <> 'pending' then now() end
+        from made
+        where d.id = made.delivery_id
+          and d.lease_token = made.token
+          and d.status = 'pending'
+        returning d.execution_id, d.status
+      ), counts as (
+        select execution_id,
+          count(*) filter (where status <> 'pending') as closed,
+          count(*) filter (where status = 'delivered') as done,
+          count(*) filter (where status = 'dead') as failed
+        from moved
+        group by execution_id
+      ), locked as materialized (
+        select e.id
+        from tocsin.executions e
+        where e.id in (select execution_id from made where next <> 'pending')
+        order by e.id
+        for update
+      )
+      update tocsin.executions e
+      set deliveries_open = e.deliveries_open - counts.closed,
+        deliveries_done = e.deliveries_done + counts.done,
+        deliveries_failed = e.deliveries_failed + counts.failed,
+        status = case
+          when e.status <> 'running' or e.deliveries_open - counts.closed > 0 then e.status
+          when e.deliveries_done + counts.done = 0 then 'failed'
+          when e.deliveries_failed + counts.failed > 0 or e.reason is not null then 'partial'
+          else 'success' end,
+        completed_at = case when e.deliveries_open - counts.closed <= 0 then now() end
+      from counts
+      join locked on locked.id = counts.execution_id
+      where e.id = locked.id
+        and counts.closed > 0`,
+    values: [
+      records.map((row) => row.deliveryId),
+      records.map((row) => row.tenantId),
+      records.map((row) => row.executionId),
+      records.map((row) => row.leaseToken),
+      records.map((row) => row.attempt),
+      records.map((row) => row.outcome),
+      records.map((row) => row.reason),
+      records.map((row) => row.detail),
+      records.map((row) => row.startedAtMs),
+      records.map((row) => row.durationMs),
+      records.map((row) => row.next),
+      records.map((row) => row.delayMs),
+    ],
+  });
+}
+
+/** Records attempts whose worker ended before it could: the log then shows why the delivery was made again. */
+export async function recordLostAttempts(
+  runner: Runner,
+  lost: readonly { deliveryId: string; tenantId: string; attempt: number }[],
+): Promise<void> {
+  if (lost.length === 0) return;
+  await runner.query(
+    `insert into tocsin.delivery_attempts (delivery_id, attempt, tenant_id, outcome, reason, started_at, duration_ms)
+     select delivery_id, attempt, tenant_id, 'retry', 'lease_lost', now(), 0
+     from unnest($1::uuid[], $2::int[], $3::text[]) as row (delivery_id, attempt, tenant_id)
+     on conflict (delivery_id, attempt) do nothing`,
+    [lost.map((row) => row.deliveryId), lost.map((row) => row.attempt), lost.map((row) => row.tenantId)],
+  );
+}

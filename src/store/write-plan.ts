@@ -1,0 +1,134 @@
+import type { DeliveryStatus, ExecutionStatus } from '../model/execution.ts';
+import type { Priority } from '../model/notification.ts';
+import type { Runner } from './connection.ts';
+
+/** An execution as it is first written. */
+export type NewExecution = {
+  readonly id: string;
+  readonly tenantId: string;
+  readonly workflowId: string;
+  readonly workflowVersion: number;
+  readonly eventId: string;
+  readonly status: ExecutionStatus;
+  readonly reason: string | null;
+  /** JSON text of an `ExecutionTrace`, or null while pending. */
+  readonly trace: string | null;
+  readonly deliveriesOpen: number;
+  readonly deliveriesDone: number;
+  readonly deliveriesFailed: number;
+};
+
+/** A delivery as it is planned: pending, or already decided (an inbox notification, a recipient left out). */
+export type NewDelivery = {
+  readonly id: string;
+  readonly tenantId: string;
+  readonly executionId: string;
+  readonly actionId: string;
+  readonly actionType: string;
+  readonly recipientId: string;
+  /** JSON text of the recipient, or null when it is not needed to deliver. */
+  readonly recipient: string | null;
+  readonly queue: string;
+  readonly status: DeliveryStatus;
+  readonly reason: string | null;
+};
+
+/** A row of the inbox. */
+export type NewNotification = {
+  readonly id: string;
+  readonly tenantId: string;
+  readonly userId: string;
+  readonly executionId: string;
+  readonly title: string;
+  readonly message: string;
+  readonly priority: Priority;
+  readonly link: string | null;
+};
+
+const finalStatuses = new Set<string>(['success', 'partial', 'failed', 'skipped', 'cancelled']);
+
+/** Writes executions in one statement. A second one of the same event and workflow version is a unique violation. */
+export async function insertExecutions(runner: Runner, rows: readonly NewExecution[]): Promise<void> {
+  if (rows.length === 0) return;
+  await runner.query({
+    name: 'tocsin_insert_executions',
+    text: `
+      insert into tocsin.executions
+        (id, tenant_id, workflow_id, workflow_version, event_id, status, reason, trace,
+         deliveries_open, deliveries_done, deliveries_failed, completed_at)
+      select id, tenant_id, workflow_id, workflow_version, event_id, status, reason, trace::json,
+        deliveries_open, deliveries_done, deliveries_failed, case when is_final then now() end
+      from unnest(
+        $1::uuid[], $2::text[], $3::uuid[], $4::int[], $5::uuid[], $6::text[], $7::text[], $8::text[],
+        $9::int[], $10::int[], $11::int[], $12::bool[])
+        as row (id, tenant_id, workflow_id, workflow_version, event_id, status, reason, trace,
+          deliveries_open, deliveries_done, deliveries_failed, is_final)`,
+    values: [
+      rows.map((row) => row.id),
+      rows.map((row) => row.tenantId),
+      rows.map((row) => row.workflowId),
+      rows.map((row) => row.workflowVersion),
+      rows.map((row) => row.eventId),
+      rows.map((row) => row.status),
+      rows.map((row) => row.reason),
+      rows.map((row) => row.trace),
+      rows.map((row) => row.deliveriesOpen),
+      rows.map((row) => row.deliveriesDone),
+      rows.map((row) => row.deliveriesFailed),
+      rows.map((row) => finalStatuses.has(row.status)),
+    ],
+  });
+}
+
+/**
+ * Writes deliveries and the inbox rows of those that are notifications, in one statement. A delivery that already stands
+ * (the page was planned before a crash, or the user is in two of the recipients) stays as it is, and so does its inbox row.
+ */
+export async function insertDeliveries(
+  runner: Runner,
+  deliveries: readonly NewDelivery[],
+  notifications: readonly NewNotification[],
+): Promise<void> {
+  if (deliveries.length === 0) return;
+  await runner.query({
+    name: 'tocsin_insert_deliveries',
+    text: `
+      with planned as (
+        insert into tocsin.deliveries
+          (id, tenant_id, execution_id, action_id, action_type, recipient_id, recipient, queue, status, reason, completed_at)
+        select id, tenant_id, execution_id, action_id, action_type, recipient_id, recipient::json, queue, status, reason,
+          case when status <> 'pending' then now() end
+        from unnest(
+          $1::uuid[], $2::text[], $3::uuid[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[], $10::text[])
+          as row (id, tenant_id, execution_id, action_id, action_type, recipient_id, recipient, queue, status, reason)
+        on conflict (id) do nothing
+        returning id
+      )
+      insert into tocsin.notifications (id, tenant_id, user_id, execution_id, title, message, priority, link)
+      select row.id, tenant_id, user_id, execution_id, title, message, priority, link
+      from unnest(
+        $11::uuid[], $12::text[], $13::text[], $14::uuid[], $15::text[], $16::text[], $17::text[], $18::text[])
+        as row (id, tenant_id, user_id, execution_id, title, message, priority, link)
+      join planned on planned.id = row.id`,
+    values: [
+      deliveries.map((row) => row.id),
+      deliveries.map((row) => row.tenantId),
+      deliveries.map((row) => row.executionId),
+      deliveries.map((row) => row.actionId),
+      deliveries.map((row) => row.actionType),
+      deliveries.map((row) => row.recipientId),
+      deliveries.map((row) => row.recipient),
+      deliveries.map((row) => row.queue),
+      deliveries.map((row) => row.status),
+      deliveries.map((row) => row.reason),
+      notifications.map((row) => row.id),
+      notifications.map((row) => row.tenantId),
+      notifications.map((row) => row.userId),
+      notifications.map((row) => row.executionId),
+      notifications.map((row) => row.title),
+      notifications.map((row) => row.message),
+      notifications.map((row) => row.priority),
+      notifications.map((row) => row.link),
+    ],
+  });
+}
