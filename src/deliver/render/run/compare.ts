@@ -1,0 +1,73 @@
+import { findText } from './find-text.ts';
+import type { Meter } from './meter.ts';
+import { numericOf } from './number.ts';
+import { isList, isRecord, textOf } from './value.ts';
+
+/** `===`: same type and same value; numbers compare by value whatever their size, objects and lists by identity. */
+export function isSame(left: unknown, right: unknown, meter: Meter): boolean {
+  if (typeof left === 'string' && typeof right === 'string') {
+    if (left.length !== right.length) return false;
+    meter.read(left.length);
+    return left === right;
+  }
+  if (typeof left === 'bigint' || typeof right === 'bigint')
+    return isNumber(left) && isNumber(right) && isSameNumber(left, right);
+  return left === right;
+}
+
+/** `==`: as `===`, and null equals undefined, and text equals the number, true or false it spells. */
+export function isEqual(left: unknown, right: unknown, meter: Meter): boolean {
+  if (left === null || left === undefined) return right === null || right === undefined;
+  if (typeof left === 'object' || typeof right === 'object' || typeof left === typeof right)
+    return isSame(left, right, meter);
+  if (isNumber(left) && isNumber(right)) return isSameNumber(left, right);
+  const [a, b] = [spelledOut(left, meter), spelledOut(right, meter)];
+  return a !== undefined && b !== undefined && isSameNumber(a, b);
+}
+
+/** Text, true and false as the number that `==` takes them for. */
+function spelledOut(value: unknown, meter: Meter): number | bigint | undefined {
+  if (typeof value === 'boolean') return value ? 1 : 0;
+  if (typeof value !== 'string') return numericOf(value);
+  meter.read(value.length);
+  return value.trim() === '' ? 0 : numericOf(value);
+}
+
+function isNumber(value: unknown): value is number | bigint {
+  return typeof value === 'number' || typeof value === 'bigint';
+}
+
+/** By value across number and bigint, which `===` tells apart. */
+function isSameNumber(a: number | bigint, b: number | bigint): boolean {
+  return a <= b && a >= b;
+}
+
+/**
+ * The order of two values: negative, 0 or positive. Numbers (and text that spells one, against a number) by value, text
+ * by code units. Anything else has no order: undefined, and every comparison with it is false.
+ */
+export function order(left: unknown, right: unknown, meter: Meter): number | undefined {
+  if (typeof left === 'string' && typeof right === 'string') {
+    meter.read(Math.min(left.length, right.length));
+    return left < right ? -1 : left > right ? 1 : 0;
+  }
+  const [a, b] = [numericOf(left), numericOf(right)];
+  if (a === undefined || b === undefined) return undefined;
+  return a < b ? -1 : a > b ? 1 : 0;
+}
+
+/** `in`: an element of a list, a part of a text, a key of an object; nothing is in anything else. */
+export function isIn(needle: unknown, haystack: unknown, meter: Meter): boolean {
+  if (isList(haystack)) {
+    for (const element of haystack) {
+      meter.step();
+      if (isSame(element, needle, meter)) return true;
+    }
+    return false;
+  }
+  if (typeof needle === 'object' || needle === undefined) return false;
+  const text = textOf(needle, meter);
+  if (typeof haystack === 'string') return findText(haystack, text, 0, meter) >= 0;
+  meter.read(text.length);
+  return isRecord(haystack) && Object.hasOwn(haystack, text);
+}
