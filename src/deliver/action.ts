@@ -108,5 +108,5 @@ export type ActionHandler<Config = unknown> = {
   /** One delivery per recipient, or one per execution. */
   readonly audience: 'recipients' | 'once';
   readonly defaultTimeoutMs: number;
-  readonly compile: (config: Config, context: ActionCompileContext) => Result<CompiledAction, readonly Issue[]>;
+  compile(config: Config, context: ActionCompileContext): Result<CompiledAction, readonly Issue[]>;
 };

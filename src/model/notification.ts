@@ -8,3 +8,12 @@ export type NotificationContent = {
   readonly priority: Priority;
   readonly link: string | null;
 };
+
+/** A notification as it lies in a user's inbox. */
+export type Notification = NotificationContent & {
+  readonly id: string;
+  readonly executionId: string;
+  readonly createdAt: Date;
+  readonly readAt: Date | null;
+  readonly archivedAt: Date | null;
+};

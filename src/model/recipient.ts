@@ -1,4 +1,4 @@
-import type { Json } from './json.ts';
+import { type Json, stringifyJson } from './json.ts';
 
 /** Someone who can be told. */
 export type Recipient = {
@@ -20,6 +20,25 @@ export type RecipientQuery =
   | { readonly kind: 'role'; readonly name: string }
   | { readonly kind: 'group'; readonly name: string }
   | { readonly kind: 'attribute'; readonly name: string; readonly value: Json };
+
+/** A query as text: equal for equal queries of one tenant, so that a batch asks each of them once. */
+export function queryKey(tenantId: string, query: RecipientQuery): string {
+  switch (query.kind) {
+    case 'users':
+      return JSON.stringify([tenantId, 'users', ...query.ids]);
+    case 'role':
+    case 'group':
+      return JSON.stringify([tenantId, query.kind, query.name]);
+    case 'attribute':
+      return stringifyJson([tenantId, 'attribute', query.name, query.value]);
+  }
+}
+
+/** A query of one tenant, as part of a batch. */
+export type RecipientRequest = { readonly tenantId: string; readonly query: RecipientQuery };
+
+/** Answers to a batch, by `queryKey`; `too_many` for those that must be read page by page. */
+export type RecipientAnswers = ReadonlyMap<string, readonly Recipient[] | 'too_many'>;
 
 /** A window of an answer: users with ids after `after` in byte order, `limit` at most. */
 export type RecipientPage = { readonly after: string | null; readonly limit: number };

@@ -73,11 +73,13 @@ export const workflowInput = z.strictObject({
 export type WorkflowInput = z.input<typeof workflowInput>;
 
 type Stored<T> = T & { readonly partId: string };
+/** Omit that keeps the known properties of a loose object, which the built-in one loses to its index signature. */
+type Without<T, Key> = { [Name in keyof T as Name extends Key ? never : Name]: T[Name] };
 export type TriggerDefinition = Stored<z.output<typeof triggerInput>>;
 export type ConditionDefinition = Stored<z.output<typeof conditionInput>>;
 export type RecipientDefinition = Stored<z.output<typeof recipientInput>>;
 export type ActionDefinition = Stored<
-  Omit<z.output<typeof actionInput>, 'conditions' | 'recipients'> & {
+  Without<z.output<typeof actionInput>, 'conditions' | 'recipients'> & {
     conditions: readonly ConditionDefinition[];
     recipients?: readonly RecipientDefinition[] | undefined;
   }

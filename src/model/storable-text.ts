@@ -1,0 +1,15 @@
+/**
+ * True when PostgreSQL keeps the text as it is: it has no NUL and no lone surrogate. Everything else would make a
+ * statement fail, and with it the batch of other tenants' rows that travels in the same statement.
+ */
+export function isStorableText(text: string): boolean {
+  return text.isWellFormed() && !text.includes('\u0000');
+}
+
+/** True when every key and every text of a JSON value is storable. */
+export function isStorableJson(value: unknown): boolean {
+  if (typeof value === 'string') return isStorableText(value);
+  if (typeof value !== 'object' || value === null) return true;
+  if (Array.isArray(value)) return value.every(isStorableJson);
+  return Object.entries(value).every(([key, part]) => isStorableText(key) && isStorableJson(part));
+}
