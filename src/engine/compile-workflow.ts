@@ -3,6 +3,7 @@ import type { RecipientPart } from '../execute/audience.ts';
 import { compileRecipient } from '../execute/compile-recipient.ts';
 import type { CompiledRecipient } from '../execute/recipient.ts';
 import type { Handlers } from '../handlers.ts';
+import { type AllConditions, allConditions } from '../match/all-conditions.ts';
 import { compileCondition } from '../match/compile-condition.ts';
 import type { CompiledCondition } from '../match/condition.ts';
 import type { ConditionTrace } from '../model/condition.ts';
@@ -24,7 +25,7 @@ export type RunnableWorkflow = {
   readonly version: number;
   readonly settings: WorkflowSettings;
   readonly triggers: readonly TriggerDefinition[];
-  readonly conditions: readonly CompiledCondition[];
+  readonly conditions: AllConditions;
   readonly recipients: readonly RecipientPart[];
   readonly actions: readonly RunnableAction[];
 };
@@ -36,7 +37,7 @@ export type RunnableAction = {
   readonly audience: 'recipients' | 'once';
   /** Null when this worker has no handler of the type: it is left to one that has. */
   readonly compiled: CompiledAction | null;
-  readonly conditions: readonly CompiledCondition[];
+  readonly conditions: AllConditions;
   /** Its own recipients, else the workflow's. */
   readonly recipients: readonly RecipientPart[];
   readonly retry: RetryPolicy;
@@ -105,8 +106,8 @@ function compileConfig(handler: ActionHandler, config: unknown): CompiledAction 
   return compiled.ok ? compiled.value : null;
 }
 
-function compileConditions(definitions: readonly ConditionDefinition[], handlers: Handlers): CompiledCondition[] {
-  return definitions.map((definition) => {
+function compileConditions(definitions: readonly ConditionDefinition[], handlers: Handlers): AllConditions {
+  const conditions = definitions.map((definition) => {
     const compiled = compileCondition(handlers.conditions, definition, {
       path: '',
       entityTypes: [],
@@ -114,6 +115,7 @@ function compileConditions(definitions: readonly ConditionDefinition[], handlers
     });
     return compiled.ok ? compiled.value : undecidable(definition, compiled.error[0]?.message ?? 'not valid');
   });
+  return allConditions(conditions);
 }
 
 function compileRecipients(definitions: readonly RecipientDefinition[], handlers: Handlers): RecipientPart[] {

@@ -15,9 +15,9 @@ export function decideActionsNow(workflow: RunnableWorkflow, subject: Subject): 
   const passedOver: ActionTrace[] = [];
   for (const action of workflow.actions) {
     if (action.isActive && action.compiled === null) return null;
-    const verdict = action.isActive ? allOf(action.conditions.map((condition) => condition.test(subject))) : false;
+    const verdict = action.isActive ? action.conditions.test(subject) : false;
     if (verdict === 'deferred') return null;
-    const conditions = action.isActive ? action.conditions.map((condition) => condition.trace(subject)) : [];
+    const conditions = action.isActive ? action.conditions.trace(subject) : [];
     if (verdict === true) due.push({ action, conditions });
     else passedOver.push(passOver(action, verdict, conditions));
   }
@@ -33,9 +33,7 @@ export async function decideActions(
   const due: { action: RunnableAction; conditions: readonly ConditionTrace[] }[] = [];
   const passedOver: ActionTrace[] = [];
   for (const action of workflow.actions) {
-    const conditions = action.isActive
-      ? await Promise.all(action.conditions.map((condition) => condition.evaluate(subject, services)))
-      : [];
+    const conditions = action.isActive ? await action.conditions.evaluate(subject, services) : [];
     const verdict = action.isActive ? allOf(conditions.map((condition) => condition.result)) : false;
     if (verdict === true && action.compiled !== null) due.push({ action, conditions });
     else passedOver.push(passOver(action, verdict, conditions));

@@ -1,5 +1,4 @@
 import type { Handlers } from '../handlers.ts';
-import { allConditions } from '../match/all-conditions.ts';
 import { WorkflowIndex } from '../match/workflow-index.ts';
 import type { Runner } from '../store/connection.ts';
 import { type ChangedWorkflow, loadChangedWorkflows, loadWorkflowVersion } from '../store/load-definitions.ts';
@@ -82,7 +81,7 @@ export class DefinitionCache {
       workflowId,
       tenantId,
       triggers: runnable.triggers,
-      condition: allConditions(runnable.conditions),
+      condition: runnable.conditions,
       reportFalse: runnable.settings.logSkipped,
       value: runnable,
     });

@@ -59,18 +59,27 @@ export async function executePending(
 
 type Source = { readonly event: WorkflowEvent; readonly workflow: RunnableWorkflow };
 
-async function decide(claimed: ClaimedExecution, source: Source, services: ExecuteServices): Promise<ExecutionStatus | 'postponed'> {
+async function decide(
+  claimed: ClaimedExecution,
+  source: Source,
+  services: ExecuteServices,
+): Promise<ExecutionStatus | 'postponed'> {
   const { event, workflow } = source;
   const subject = { event, now: event.occurredAt };
-  const lookups = services.conditionServices(AbortSignal.any([services.signal, AbortSignal.timeout(services.lookupTimeoutMs)]));
-  const conditions = await Promise.all(workflow.conditions.map((condition) => condition.evaluate(subject, lookups)));
+  const lookups = services.conditionServices(
+    AbortSignal.any([services.signal, AbortSignal.timeout(services.lookupTimeoutMs)]),
+  );
+  const conditions = await workflow.conditions.evaluate(subject, lookups);
   const verdict = allOf(conditions.map((condition) => condition.result));
   const undecidable = { conditions, actions: [] };
-  if (verdict === false) return end(claimed, services, { status: 'skipped', reason: 'conditions_false', trace: undecidable });
+  if (verdict === false)
+    return end(claimed, services, { status: 'skipped', reason: 'conditions_false', trace: undecidable });
   if (verdict !== true) return retryOrEnd(claimed, services, { reason: 'condition_error', trace: undecidable });
 
   const decision = await decideActions(workflow, subject, lookups);
-  const failure = decision.passedOver.find(({ reason }) => reason === 'unknown_handler' || reason === 'action_condition_error');
+  const failure = decision.passedOver.find(
+    ({ reason }) => reason === 'unknown_handler' || reason === 'action_condition_error',
+  );
   if (failure?.reason && claimed.attempts < maxAttempts) return postpone(claimed, services, failure.reason);
   return plan({ claimed, source, services, conditions, decision });
 }

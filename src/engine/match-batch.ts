@@ -22,7 +22,11 @@ export type MatchedRows = {
 };
 
 /** What can be planned at once, in the transaction that matches: actions decided, recipients a few directory queries. */
-type InlinePlan = { readonly match: Match; readonly decision: ActionDecision; readonly queries: readonly RecipientQuery[] };
+type InlinePlan = {
+  readonly match: Match;
+  readonly decision: ActionDecision;
+  readonly queries: readonly RecipientQuery[];
+};
 
 /** Answers all queries of a batch in one statement; `too_many` for those with more users than fit into one. */
 export type AskDirectory = (
@@ -88,7 +92,11 @@ function addPlanned(rows: MatchedRows, { match, decision }: InlinePlan, answers:
     }
     for (const { action, conditions } of group) {
       const before = plan.deliveries.length;
-      planAction(plan, { executionId: id, event, workflow }, { action, recipients: page.recipients, leftOut: page.leftOut });
+      planAction(
+        plan,
+        { executionId: id, event, workflow },
+        { action, recipients: page.recipients, leftOut: page.leftOut },
+      );
       actions.push({
         partId: action.partId,
         type: action.type,
@@ -131,7 +139,7 @@ export function skipReason(actions: readonly ActionTrace[]): string {
 }
 
 function traceConditions(event: WorkflowEvent, workflow: RunnableWorkflow): ExecutionTrace['conditions'] {
-  return workflow.conditions.map((condition) => condition.trace({ event, now: event.occurredAt }));
+  return workflow.conditions.trace({ event, now: event.occurredAt });
 }
 
 function newExecution(

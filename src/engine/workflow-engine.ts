@@ -1,7 +1,7 @@
 import { EventEmitter } from 'node:events';
 import type { ActionHandler } from '../deliver/action.ts';
-import type { RecipientAnswers } from '../execute/resolve-recipients.ts';
 import type { RecipientResolver } from '../execute/recipient.ts';
+import type { RecipientAnswers } from '../execute/resolve-recipients.ts';
 import type { Handlers } from '../handlers.ts';
 import type { ConditionHandler, ConditionServices } from '../match/condition.ts';
 import type { WorkflowEvent } from '../model/event.ts';
@@ -12,7 +12,12 @@ import { type Connection, landed, type Runner } from '../store/connection.ts';
 import type { Database } from '../store/database.ts';
 import { finishEvents, giveUpEvent, insertHistoryEvent } from '../store/finish-events.ts';
 import { readDefinitionsVersion } from '../store/load-definitions.ts';
-import { type ClaimedDelivery, claimDeliveries, renewDeliveryLeases, returnDeliveries } from '../store/pending-deliveries.ts';
+import {
+  type ClaimedDelivery,
+  claimDeliveries,
+  renewDeliveryLeases,
+  returnDeliveries,
+} from '../store/pending-deliveries.ts';
 import { type ClaimedExecution, claimExecutions } from '../store/pending-executions.ts';
 import { readExecutionOrigins, readStoredEvent } from '../store/read-events.ts';
 import { type AttemptRecord, recordAttempts, recordLostAttempts } from '../store/record-attempts.ts';
@@ -72,20 +77,20 @@ export class WorkflowEngine extends EventEmitter<EngineEvents> implements EventP
   }
 
   /** Adds a condition type. Register the same handlers in every process that saves or runs workflows. */
-  registerConditionHandler<Config>(handler: ConditionHandler<Config>): void {
-    this.handlers.conditions.register(handler as ConditionHandler<never>);
+  registerConditionHandler(handler: ConditionHandler): void {
+    this.handlers.conditions.register(handler);
     this.#definitions.invalidate();
   }
 
   /** Adds an action type. */
-  registerActionHandler<Config>(handler: ActionHandler<Config>): void {
-    this.handlers.actions.register(handler as ActionHandler<never>);
+  registerActionHandler(handler: ActionHandler): void {
+    this.handlers.actions.register(handler);
     this.#definitions.invalidate();
   }
 
   /** Adds a recipient type. */
-  registerRecipientResolver<Config>(resolver: RecipientResolver<Config>): void {
-    this.handlers.recipients.register(resolver as RecipientResolver<never>);
+  registerRecipientResolver(resolver: RecipientResolver): void {
+    this.handlers.recipients.register(resolver);
     this.#definitions.invalidate();
   }
 
@@ -117,7 +122,9 @@ export class WorkflowEngine extends EventEmitter<EngineEvents> implements EventP
     return {
       write: (runner) => [
         finishEvents(runner, finished),
-        ...homeless.map(({ position, attempts }) => giveUpEvent(runner, { position, failure: 'tenant_missing', attempts })),
+        ...homeless.map(({ position, attempts }) =>
+          giveUpEvent(runner, { position, failure: 'tenant_missing', attempts }),
+        ),
         ...writeRows(runner, rows),
       ],
       committed: () => this.#announce(rows),
@@ -130,7 +137,9 @@ export class WorkflowEngine extends EventEmitter<EngineEvents> implements EventP
    *
    * @returns ids and statuses of the executions
    */
-  async processEvent(event: WorkflowEvent): Promise<readonly { id: string; workflowId: string; status: ExecutionStatus }[]> {
+  async processEvent(
+    event: WorkflowEvent,
+  ): Promise<readonly { id: string; workflowId: string; status: ExecutionStatus }[]> {
     const { database } = this.#options;
     const rows = await database.transaction(async (_tx, client) => {
       await this.#definitions.refresh(await readDefinitionsVersion(client));
@@ -261,10 +270,7 @@ export class WorkflowEngine extends EventEmitter<EngineEvents> implements EventP
 }
 
 function writeRows(runner: Runner, rows: MatchedRows): Promise<unknown>[] {
-  return [
-    insertExecutions(runner, rows.executions),
-    insertDeliveries(runner, rows.deliveries, rows.notifications),
-  ];
+  return [insertExecutions(runner, rows.executions), insertDeliveries(runner, rows.deliveries, rows.notifications)];
 }
 
 function leasesOf(held: readonly ClaimedDelivery[]): { ids: string[]; leaseTokens: string[] } {

@@ -10,7 +10,10 @@ export type Logger = {
 
 /** Structured logs, one JSON object a line, on standard error: standard output belongs to what a command answers. */
 export function createLogger(level: string): Logger {
-  return pino({ level, base: undefined, timestamp: pino.stdTimeFunctions.isoTime }, pino.destination({ dest: 2, sync: true }));
+  return pino(
+    { level, base: null, timestamp: pino.stdTimeFunctions.isoTime },
+    pino.destination({ dest: 2, sync: true }),
+  );
 }
 
 /** Says nothing. */

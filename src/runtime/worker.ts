@@ -5,7 +5,7 @@ import type { Settings } from '../config.ts';
 import type { WorkflowEngine } from '../engine/workflow-engine.ts';
 import type { RetentionService } from '../service/retention-service.ts';
 import type { Database } from '../store/database.ts';
-import { heartbeat, readBacklog, removeWorker } from '../store/health.ts';
+import { type Backlog, heartbeat, readBacklog, removeWorker } from '../store/health.ts';
 import { ensurePartitions, truncateDrainedSegments } from '../store/partitions.ts';
 import { Deliverer } from './deliverer.ts';
 import { Drain } from './drain.ts';
@@ -142,10 +142,15 @@ export class Worker {
     return matched + executed + delivered > 0;
   }
 
+  /** What waits, over all tenants. */
+  backlog(): Promise<Backlog> {
+    return readBacklog(this.#options.database.pool);
+  }
+
   /** What `/healthz` answers. */
   async health(): Promise<{ status: 'ok' | 'degraded'; checks: Record<string, string> }> {
     try {
-      const backlog = await readBacklog(this.#options.database.pool);
+      const backlog = await this.backlog();
       const isLate = backlog.oldestEventSeconds > tolerableLagSeconds;
       const lag = `${backlog.events} events wait, the oldest for ${Math.round(backlog.oldestEventSeconds)} s`;
       return { status: isLate ? 'degraded' : 'ok', checks: { database: 'answers', lag } };

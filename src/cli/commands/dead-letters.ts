@@ -1,0 +1,101 @@
+import { Command } from 'commander';
+import { WorkflowError } from '../../errors.ts';
+import { withTocsin } from '../context.ts';
+import { dim, printError, printResult, table } from '../output.ts';
+import { moment, positiveInteger } from '../parse.ts';
+
+type ListFlags = {
+  readonly tenant?: string;
+  readonly workflow?: string;
+  readonly since?: string;
+  readonly limit: number;
+  readonly cursor?: string;
+};
+type RedriveFlags = {
+  readonly tenant?: string;
+  readonly all?: boolean;
+  readonly workflow?: string;
+  readonly since?: string;
+};
+
+export function deadLettersCommand(): Command {
+  const command = new Command('dead-letters').description('deliveries, executions and events that were given up');
+  command
+    .command('list')
+    .description('what was given up, newest first, with the reason')
+    .option('--tenant <id>', 'only of this tenant (default: all)')
+    .option('--workflow <id>', 'only of this workflow')
+    .option('--since <moment>', '2026-01-31T08:00:00Z, or 2h, 7d ago')
+    .option('--limit <n>', 'how many', positiveInteger, 50)
+    .option('--cursor <cursor>', 'go on where an earlier answer ended')
+    .action((flags: ListFlags, self: Command) =>
+      withTocsin(self, async (tocsin, options) => {
+        const listed = await tocsin.deadLetters.list(flags.tenant ?? null, {
+          limit: flags.limit,
+          ...(flags.workflow ? { workflowId: flags.workflow } : {}),
+          ...(flags.since ? { since: moment(flags.since, new Date()) } : {}),
+          ...(flags.cursor ? { cursor: flags.cursor } : {}),
+        });
+        printResult(options, listed, ({ items, nextCursor }) => {
+          const rows = items.map((letter) => [
+            letter.at.toISOString(),
+            letter.kind,
+            letter.tenantId,
+            letter.workflow?.name ?? '-',
+            letter.recipient ?? '-',
+            letter.reason,
+            letter.id,
+          ]);
+          const more = nextCursor ? `\nmore: --cursor ${nextCursor}` : '';
+          return (
+            table(['when', 'kind', 'tenant', 'workflow', 'recipient', 'reason', 'id'], rows, 'no dead letters') + more
+          );
+        });
+      }),
+    );
+  command
+    .command('show')
+    .description('one dead letter, whole')
+    .argument('<id>')
+    .option('--tenant <id>', 'its tenant (default: any)')
+    .action((id: string, flags: { tenant?: string }, self: Command) =>
+      withTocsin(self, async (tocsin, options) => {
+        printResult(options, await tocsin.deadLetters.show(flags.tenant ?? null, id), (letter) =>
+          JSON.stringify(letter, null, 2),
+        );
+      }),
+    );
+  command
+    .command('redrive')
+    .description('try again: these, or --all that fit; doing it twice does it once')
+    .argument('[ids...]')
+    .option('--tenant <id>', 'only of this tenant (default: any)')
+    .option('--all', 'all that fit the filters')
+    .option('--workflow <id>', 'only of this workflow')
+    .option('--since <moment>', '2026-01-31T08:00:00Z, or 2h, 7d ago')
+    .action((ids: string[], flags: RedriveFlags, self: Command) =>
+      withTocsin(self, async (tocsin, options) => {
+        if (ids.length === 0 && !flags.all) {
+          printError(
+            options,
+            new WorkflowError('invalid', 'which? give ids from `tocsin dead-letters list`, or --all'),
+          );
+          return;
+        }
+        const choice = flags.all
+          ? {
+              all: true as const,
+              ...(flags.workflow ? { workflowId: flags.workflow } : {}),
+              ...(flags.since ? { since: moment(flags.since, new Date()) } : {}),
+            }
+          : ids;
+        printResult(
+          options,
+          await tocsin.deadLetters.redrive(flags.tenant ?? null, choice),
+          (redriven) =>
+            `${redriven.deliveries + redriven.executions + redriven.events} put back ${dim(JSON.stringify(redriven))}`,
+        );
+      }),
+    );
+  return command;
+}

@@ -1,0 +1,120 @@
+import { Command } from 'commander';
+import { liveWorkers, readBacklog, readClockSkewMs } from '../../store/health.ts';
+import type { Tocsin } from '../../tocsin.ts';
+import { explain, withTocsin } from '../context.ts';
+import { green, print, red, yellow } from '../output.ts';
+
+/** One thing looked at: what is wrong with it, if anything, and what to do. */
+type Finding = { readonly check: string; readonly state: 'ok' | 'warning' | 'broken'; readonly says: string };
+
+const tolerableSkewMs = 1_000;
+const tolerableLagSeconds = 60;
+
+export function doctorCommand(): Command {
+  return new Command('doctor')
+    .description(
+      'check connection, migrations, triggers, workers, lag, dead letters, clock and mail; exit code 1 if something is broken',
+    )
+    .action((_flags: unknown, self: Command) =>
+      withTocsin(self, async (tocsin, options) => {
+        const findings = await examine(tocsin);
+        print(options, { findings }, () => findings.map(findingText).join('\n'));
+        if (findings.some(({ state }) => state === 'broken')) process.exitCode = 1;
+      }),
+    );
+}
+
+/** Looks at everything; what cannot be looked at because of something before it is left out. */
+async function examine(tocsin: Tocsin): Promise<Finding[]> {
+  const findings: Finding[] = [];
+  const { pool } = tocsin.database;
+  try {
+    const { rows } = await pool.query(
+      "select current_setting('server_version') as version, pg_is_in_recovery() as standby",
+    );
+    const state = rows[0].standby ? 'broken' : 'ok';
+    const says = rows[0].standby ? 'this server is a standby: connect to the primary' : `PostgreSQL ${rows[0].version}`;
+    findings.push({ check: 'connection', state, says });
+  } catch (error) {
+    return [...findings, { check: 'connection', state: 'broken', says: explain(error).message }];
+  }
+  const pending = await tocsin.pendingMigrations();
+  if (pending !== 0) {
+    const says =
+      pending > 0
+        ? `${pending} migration(s) missing: tocsin migrate`
+        : 'the database is newer than this version of tocsin';
+    return [...findings, { check: 'migrations', state: pending > 0 ? 'broken' : 'warning', says }];
+  }
+  findings.push({ check: 'migrations', state: 'ok', says: 'up to date' });
+  findings.push(
+    ...(await examineCaptures(tocsin)),
+    ...(await examineWork(tocsin)),
+    await examineClock(tocsin),
+    await examineMail(tocsin),
+  );
+  return findings;
+}
+
+async function examineCaptures(tocsin: Tocsin): Promise<Finding[]> {
+  const verified = await tocsin.capture.verify({});
+  if (!verified.ok) return [{ check: 'capture', state: 'broken', says: verified.error.message }];
+  if (verified.value.length === 0) {
+    return [
+      { check: 'capture', state: 'warning', says: 'no table is captured: tocsin capture install public.orders ...' },
+    ];
+  }
+  return verified.value.map(({ table, problems }) => ({
+    check: `capture ${table}`,
+    state: problems.length === 0 ? 'ok' : 'broken',
+    says: problems.length === 0 ? 'triggers are as installed' : problems.map(({ message }) => message).join('; '),
+  }));
+}
+
+async function examineWork(tocsin: Tocsin): Promise<Finding[]> {
+  const { pool } = tocsin.database;
+  const [backlog, workers] = await Promise.all([readBacklog(pool), liveWorkers(pool)]);
+  const dead = backlog.deadDeliveries + backlog.failedEvents;
+  const isLate = backlog.oldestEventSeconds > tolerableLagSeconds;
+  return [
+    {
+      check: 'workers',
+      state: workers.length === 0 ? 'warning' : 'ok',
+      says:
+        workers.length === 0
+          ? 'none was seen in the last minute: tocsin worker'
+          : workers.map(({ host, pid, stages }) => `${host} ${pid} (${stages.join(', ')})`).join('; '),
+    },
+    {
+      check: 'lag',
+      state: isLate ? 'broken' : 'ok',
+      says: `${backlog.events} events, ${backlog.executions} executions and ${backlog.deliveries} deliveries wait; the oldest event for ${Math.round(backlog.oldestEventSeconds)} s`,
+    },
+    {
+      check: 'dead letters',
+      state: dead > 0 ? 'warning' : 'ok',
+      says: dead > 0 ? `${dead}: tocsin dead-letters list` : 'none',
+    },
+  ];
+}
+
+async function examineClock(tocsin: Tocsin): Promise<Finding> {
+  const skewMs = Math.round(await readClockSkewMs(tocsin.database.pool, () => Date.now()));
+  const isOff = Math.abs(skewMs) > tolerableSkewMs;
+  const says = `the database's clock is ${skewMs} ms ahead of this machine's`;
+  return { check: 'clock', state: isOff ? 'warning' : 'ok', says };
+}
+
+async function examineMail(tocsin: Tocsin): Promise<Finding> {
+  if (!tocsin.settings.smtp)
+    return { check: 'mail', state: 'warning', says: 'no mail server is configured: TOCSIN_SMTP_URL' };
+  const refusal = await tocsin.verifySmtp();
+  return refusal === null
+    ? { check: 'mail', state: 'ok', says: 'the mail server answers' }
+    : { check: 'mail', state: 'broken', says: `the mail server does not take mail: ${refusal}` };
+}
+
+function findingText({ check, state, says }: Finding): string {
+  const marks = { ok: green('ok      '), warning: yellow('warning '), broken: red('broken  ') };
+  return `${marks[state]} ${check}: ${says}`;
+}

@@ -1,0 +1,172 @@
+import { Command } from 'commander';
+import { WorkflowError } from '../../errors.ts';
+import type { Workflow, WorkflowInput } from '../../model/workflow.ts';
+import type { Tocsin } from '../../tocsin.ts';
+import { type GlobalOptions, withTocsin } from '../context.ts';
+import { bold, dim, print, printError, printResult, table } from '../output.ts';
+import { jsonArgument } from '../parse.ts';
+
+type TenantFlags = { readonly tenant: string };
+
+const tenantFlag = ['--tenant <id>', 'the tenant'] as const;
+
+export function workflowCommand(): Command {
+  const command = new Command('workflow').description('list, show, check, create and switch the workflows of a tenant');
+  command
+    .command('list')
+    .description('all workflows of the tenant')
+    .requiredOption(...tenantFlag)
+    .option('--status <status>', 'only draft, active, inactive or archived ones')
+    .action((flags: TenantFlags & { status?: string }, self: Command) =>
+      withTocsin(self, async (tocsin, options) => {
+        const filter = flags.status === undefined ? {} : { status: flags.status as Workflow['status'] };
+        const result = await tocsin.workflows.listWorkflows(flags.tenant, { ...filter, limit: 500 });
+        printResult(options, result, ({ items }) => listText(items));
+      }),
+    );
+  command
+    .command('show')
+    .description('one workflow, whole')
+    .argument('<workflow>', 'its id or name')
+    .requiredOption(...tenantFlag)
+    .action((workflow: string, flags: TenantFlags, self: Command) =>
+      withTocsin(self, async (tocsin, options) => {
+        printResult(options, await findWorkflow(tocsin, flags.tenant, workflow), (found) =>
+          JSON.stringify(found, null, 2),
+        );
+      }),
+    );
+  addWriting(command);
+  addTransitions(command);
+  return command;
+}
+
+function addWriting(command: Command): void {
+  command
+    .command('validate')
+    .description('say everything that is wrong with a definition; save nothing')
+    .argument('<definition>', 'JSON, @file, or - for standard input')
+    .requiredOption(...tenantFlag)
+    .action((definition: string, flags: TenantFlags, self: Command) =>
+      withTocsin(self, async (tocsin, options) => {
+        const input = (await jsonArgument(definition, 'the definition')) as WorkflowInput;
+        printResult(
+          options,
+          await tocsin.workflows.validateWorkflow(flags.tenant, input),
+          () => 'the definition is valid',
+        );
+      }),
+    );
+  command
+    .command('create')
+    .description('save a new workflow (status "active" in it publishes at once)')
+    .argument('<definition>', 'JSON, @file, or - for standard input')
+    .requiredOption(...tenantFlag)
+    .action((definition: string, flags: TenantFlags, self: Command) =>
+      withTocsin(self, async (tocsin, options) => {
+        const input = (await jsonArgument(definition, 'the definition')) as WorkflowInput;
+        printResult(options, await tocsin.workflows.createWorkflow(flags.tenant, input), (made) =>
+          oneLine('created', made),
+        );
+      }),
+    );
+  command
+    .command('update')
+    .description('change the working copy; publish makes it run')
+    .argument('<workflow>', 'its id or name')
+    .argument('<changes>', 'JSON, @file, or - for standard input')
+    .requiredOption(...tenantFlag)
+    .action((workflow: string, changes: string, flags: TenantFlags, self: Command) =>
+      withTocsin(self, async (tocsin, options) => {
+        const patch = (await jsonArgument(changes, 'the changes')) as Partial<WorkflowInput>;
+        await onWorkflow({ tocsin, options, tenant: flags.tenant, workflow }, async (id) =>
+          printResult(options, await tocsin.workflows.updateWorkflow(flags.tenant, id, patch), (made) =>
+            oneLine('updated', made),
+          ),
+        );
+      }),
+    );
+}
+
+const transitions = {
+  publish: ['freeze the working copy as a new version and run it', 'publishWorkflow'],
+  activate: ['run the published version again', 'activateWorkflow'],
+  deactivate: ['stop running it; what is under way goes on', 'deactivateWorkflow'],
+  archive: ['put it away for good; its logs stay', 'archiveWorkflow'],
+} as const;
+
+function addTransitions(command: Command): void {
+  for (const [name, [description, method]] of Object.entries(transitions)) {
+    command
+      .command(name)
+      .description(description)
+      .argument('<workflow>', 'its id or name')
+      .requiredOption(...tenantFlag)
+      .action((workflow: string, flags: TenantFlags, self: Command) =>
+        withTocsin(self, async (tocsin, options) => {
+          await onWorkflow({ tocsin, options, tenant: flags.tenant, workflow }, async (id) =>
+            printResult(options, await tocsin.workflows[method](flags.tenant, id), (done) => oneLine('now', done)),
+          );
+        }),
+      );
+  }
+  command
+    .command('delete')
+    .description('remove it from the list; its logs stay')
+    .argument('<workflow>', 'its id or name')
+    .requiredOption(...tenantFlag)
+    .action((workflow: string, flags: TenantFlags, self: Command) =>
+      withTocsin(self, async (tocsin, options) => {
+        await onWorkflow({ tocsin, options, tenant: flags.tenant, workflow }, async (id) => {
+          const deleted = await tocsin.workflows.deleteWorkflow(flags.tenant, id);
+          if (deleted.ok) print(options, { deleted: id }, () => `deleted ${id}`);
+          else printError(options, deleted.error);
+        });
+      }),
+    );
+}
+
+/** A workflow by id or, if there is none with that id, by name. */
+export async function findWorkflow(
+  tocsin: Tocsin,
+  tenant: string,
+  workflow: string,
+): Promise<Awaited<ReturnType<Tocsin['workflows']['getWorkflow']>>> {
+  const byId = await tocsin.workflows.getWorkflow(tenant, workflow);
+  return byId.ok ? byId : tocsin.workflows.getWorkflowByName(tenant, workflow);
+}
+
+async function onWorkflow(
+  given: { tocsin: Tocsin; options: GlobalOptions; tenant: string; workflow: string },
+  run: (id: string) => Promise<void>,
+): Promise<void> {
+  const found = await findWorkflow(given.tocsin, given.tenant, given.workflow);
+  if (found.ok) await run(found.value.id);
+  else {
+    const next = `tocsin workflow list --tenant ${given.tenant} shows what there is`;
+    printError(
+      given.options,
+      new WorkflowError('not_found', `no workflow "${given.workflow}" of ${given.tenant}: ${next}`),
+    );
+  }
+}
+
+function listText(workflows: readonly Workflow[]): string {
+  return table(
+    ['name', 'status', 'version', 'listens to', 'id'],
+    workflows.map((workflow) => [
+      workflow.name,
+      workflow.status +
+        (workflow.hasUnpublishedChanges && workflow.publishedVersion !== null ? ' (changes not published)' : ''),
+      workflow.publishedVersion === null ? '-' : String(workflow.publishedVersion),
+      workflow.triggers.map((trigger) => `${trigger.entityType} ${trigger.operation}`).join(', '),
+      workflow.id,
+    ]),
+    'no workflows: tocsin workflow create @definition.json --tenant ...',
+  );
+}
+
+function oneLine(done: string, workflow: Workflow): string {
+  const running = workflow.publishedVersion === null ? 'not published' : `version ${workflow.publishedVersion}`;
+  return `${done} ${bold(workflow.name)}: ${workflow.status}, ${running} ${dim(workflow.id)}`;
+}

@@ -1,0 +1,54 @@
+import { readFile } from 'node:fs/promises';
+import { text } from 'node:stream/consumers';
+import { InvalidArgumentError } from 'commander';
+import { WorkflowError } from '../errors.ts';
+import { type Json, parseJson } from '../model/json.ts';
+
+/** A whole number from 0. */
+export function positiveInteger(value: string): number {
+  if (!/^\d{1,9}$/.test(value)) throw new InvalidArgumentError('a whole number is needed.');
+  return Number(value);
+}
+
+/** Comma separated words. */
+export function words(value: string): readonly string[] {
+  const parts = value
+    .split(',')
+    .map((part) => part.trim())
+    .filter((part) => part !== '');
+  if (parts.length === 0) throw new InvalidArgumentError('at least one word is needed.');
+  return parts;
+}
+
+/** A moment: ISO 8601 with a time zone, or a time ago such as `2h` or `7d`. */
+export function moment(value: string, now: Date): Date {
+  const ago = /^(\d{1,6})(s|m|h|d)$/.exec(value);
+  if (ago) {
+    const unitMs = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 }[ago[2] as 's' | 'm' | 'h' | 'd'];
+    return new Date(now.getTime() - Number(ago[1]) * unitMs);
+  }
+  const parsed = new Date(value);
+  if (Number.isNaN(parsed.getTime()) || !/(Z|[+-]\d{2}:?\d{2})$/.test(value)) {
+    throw new WorkflowError('invalid', `"${value}" is no moment: write 2026-01-31T08:00:00Z, or 2h, 7d for a time ago`);
+  }
+  return parsed;
+}
+
+/** JSON written on the line, or in a file (`@order.json`), or on standard input (`-`). */
+export async function jsonArgument(value: string, what: string): Promise<Json> {
+  const source =
+    value === '-' ? await text(process.stdin) : value.startsWith('@') ? await readText(value.slice(1)) : value;
+  try {
+    return parseJson(source);
+  } catch (cause) {
+    throw new WorkflowError('invalid', `${what} is not JSON: ${(cause as Error).message}`, { cause });
+  }
+}
+
+async function readText(file: string): Promise<string> {
+  try {
+    return await readFile(file, 'utf8');
+  } catch (cause) {
+    throw new WorkflowError('not_found', `cannot read ${file}: ${(cause as Error).message}`, { cause });
+  }
+}

@@ -1,0 +1,180 @@
+import { readFileSync } from 'node:fs';
+import { CaptureService } from './capture/capture-service.ts';
+import { DomainEvent } from './capture/domain-event.ts';
+import { EventDispatcher } from './capture/event-dispatcher.ts';
+import { WakeUpListener } from './capture/wake-up-listener.ts';
+import { WorkflowEventHandler } from './capture/workflow-event-handler.ts';
+import { readSettings, type Settings, type SettingsInput } from './config.ts';
+import type { ActionHandler, Transports } from './deliver/action.ts';
+import { createHttpTransport } from './deliver/transports/http.ts';
+import { createSmtpTransport } from './deliver/transports/smtp.ts';
+import { createHandlers } from './engine/built-in-handlers.ts';
+import { type BatchDirectory, WorkflowEngine } from './engine/workflow-engine.ts';
+import type { RecipientResolver } from './execute/recipient.ts';
+import type { ConditionHandler } from './match/condition.ts';
+import type { Directory } from './model/recipient.ts';
+import { type Logger, silentLogger } from './runtime/logger.ts';
+import { Metrics } from './runtime/metrics.ts';
+import { Worker } from './runtime/worker.ts';
+import { DeadLetterService } from './service/dead-letter-service.ts';
+import { DirectoryService } from './service/directory-service.ts';
+import { EntityTypeService } from './service/entity-type-service.ts';
+import { InboxService } from './service/inbox-service.ts';
+import { RetentionService } from './service/retention-service.ts';
+import { SavedQueryService } from './service/saved-query-service.ts';
+import { SecretService } from './service/secret-service.ts';
+import { TemplateService } from './service/template-service.ts';
+import { WorkflowService } from './service/workflow-service.ts';
+import { type Database, openDatabase } from './store/database.ts';
+import { createDefaultDirectory } from './store/directory.ts';
+import { migrate, pendingMigrations } from './store/migrate.ts';
+
+/** Options of `createTocsin`: settings, and what is code. */
+export type TocsinOptions = SettingsInput & {
+  /** The host's own condition, action and recipient types. The same in every process that saves or runs workflows. */
+  readonly conditions?: readonly ConditionHandler[];
+  readonly actions?: readonly ActionHandler[];
+  readonly recipients?: readonly RecipientResolver[];
+  /** Where recipients come from; default: Tocsin's own directory (`tocsin.directory`). */
+  readonly directory?: Directory;
+  /** Where the worker says what happens; default: nowhere. */
+  readonly logger?: Logger;
+};
+
+/** Tocsin in one process: services for administrators, the dispatcher for domain events, the engine and its worker. */
+export type Tocsin = {
+  readonly settings: Settings;
+  readonly database: Database;
+  /** Brings the schema up to date; answers how many migrations were applied. */
+  readonly migrate: () => Promise<number>;
+  readonly pendingMigrations: () => Promise<number>;
+  readonly capture: CaptureService;
+  readonly events: EventDispatcher;
+  readonly engine: WorkflowEngine;
+  readonly workflows: WorkflowService;
+  readonly directory: DirectoryService;
+  readonly inbox: InboxService;
+  readonly entityTypes: EntityTypeService;
+  readonly savedQueries: SavedQueryService;
+  readonly templates: TemplateService;
+  readonly secrets: SecretService;
+  readonly deadLetters: DeadLetterService;
+  readonly retention: RetentionService;
+  /** The long-running process of this one: `start()`, `stop()`. The same as `tocsin worker`. */
+  readonly listener: Worker;
+  readonly metrics: Metrics;
+  /** Asks the mail server whether it would take mail; null when none is configured. */
+  readonly verifySmtp: () => Promise<string | null>;
+  /** Stops the worker and closes every connection. */
+  readonly close: () => Promise<void>;
+};
+
+/** Version of the package. */
+export const version: string = (
+  JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string }
+).version;
+
+/**
+ * Puts Tocsin together. Connects to nothing yet.
+ *
+ * @throws WorkflowError `invalid` naming the option and what it may be
+ */
+export async function createTocsin(options: TocsinOptions): Promise<Tocsin> {
+  const {
+    conditions = [],
+    actions = [],
+    recipients = [],
+    directory: hostDirectory,
+    logger = silentLogger,
+    ...input
+  } = options;
+  const settings = readSettings(input);
+  const database = openDatabase({
+    databaseUrl: settings.databaseUrl,
+    poolSize: settings.poolSize,
+    onIdleError: (error) => logger.warn({ error: error.message }, 'an idle connection died and is replaced'),
+  });
+
+  const handlers = createHandlers();
+  for (const condition of conditions) handlers.conditions.register(condition);
+  for (const recipient of recipients) handlers.recipients.register(recipient);
+  for (const action of actions) handlers.actions.register(action);
+
+  const secrets = new SecretService({
+    database,
+    ...(settings.secretsKey ? { secretsKey: settings.secretsKey } : {}),
+    previousSecretsKeys: settings.previousSecretsKeys,
+  });
+  const templates = new TemplateService({ database });
+  const savedQueries = new SavedQueryService({ database });
+  const smtp = settings.smtp ? createSmtpTransport(settings.smtp) : null;
+  const http = createHttpTransport({
+    allow: { hosts: settings.webhooks.allowHosts, cidrs: settings.webhooks.allowCidrs },
+    ports: settings.webhooks.ports,
+  });
+  const directory: Directory | BatchDirectory = hostDirectory ?? createDefaultDirectory(database);
+  const engine = new WorkflowEngine({
+    database,
+    handlers,
+    directory,
+    delivery: {
+      transports: { sendMail: smtp?.sendMail ?? noMailServer, sendHttp: http.sendHttp },
+      openSecret: (tenantId, name) => secrets.openSecret(tenantId, name),
+      storedTemplate: (tenantId, name) => templates.storedTemplate(tenantId, name),
+    },
+    countMatches: (request) => savedQueries.countMatches(request),
+    leaseMs: settings.worker.leaseMs,
+    lookupTimeoutMs,
+  });
+  const retention = new RetentionService({ database });
+  const metrics = new Metrics(database);
+  const listener = new Worker({
+    database,
+    engine,
+    retention,
+    metrics,
+    logger,
+    settings,
+    version,
+    createListener: (handlers) => new WakeUpListener({ connectionConfig: database.connectionConfig, ...handlers }),
+  });
+  const events = new EventDispatcher();
+  events.registerHandler(DomainEvent, new WorkflowEventHandler(database));
+
+  return {
+    settings,
+    database,
+    migrate: () => migrate(database),
+    pendingMigrations: () => pendingMigrations(database),
+    capture: new CaptureService(database),
+    events,
+    engine,
+    workflows: new WorkflowService({ database, handlers, eventListener: listener }),
+    directory: new DirectoryService({ database }),
+    inbox: new InboxService({ database }),
+    entityTypes: new EntityTypeService({ database }),
+    savedQueries,
+    templates,
+    secrets,
+    deadLetters: new DeadLetterService({ database }),
+    retention,
+    listener,
+    metrics,
+    verifySmtp: async () => (smtp ? smtp.verify() : null),
+    close: async () => {
+      await listener.stop();
+      smtp?.close();
+      await http.close();
+      await database.close();
+    },
+  };
+}
+
+const lookupTimeoutMs = 5_000;
+
+/** Mail without a mail server waits, as it would for one that is down: configuring one lets it go out. */
+const noMailServer: Transports['sendMail'] = async () => ({
+  status: 'retry',
+  reason: 'connection_failed',
+  detail: { error: 'no mail server is configured: set the option `smtp` (TOCSIN_SMTP_URL)' },
+});
