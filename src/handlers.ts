@@ -29,7 +29,7 @@ export class HandlerFamily<Handler extends { readonly type: string }> {
 
 /** What workflows are made of: the built-in handlers and the host's own. */
 export type Handlers = {
-  readonly conditions: HandlerFamily<ConditionHandler<never>>;
-  readonly recipients: HandlerFamily<RecipientResolver<never>>;
-  readonly actions: HandlerFamily<ActionHandler<never>>;
+  readonly conditions: HandlerFamily<ConditionHandler>;
+  readonly recipients: HandlerFamily<RecipientResolver>;
+  readonly actions: HandlerFamily<ActionHandler>;
 };

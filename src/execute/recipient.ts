@@ -41,5 +41,5 @@ export type RecipientResolver<Config = unknown> = {
   readonly type: string;
   /** The configuration, without partId, name and type. Strict: unknown fields are refused. */
   readonly schema: z.ZodType<Config>;
-  readonly compile: (config: Config, context: RecipientCompileContext) => Result<CompiledRecipient, readonly Issue[]>;
+  compile(config: Config, context: RecipientCompileContext): Result<CompiledRecipient, readonly Issue[]>;
 };

@@ -27,8 +27,13 @@ export type ConditionServices = {
   readonly signal: AbortSignal;
 };
 
-/** An equality the condition cannot be true without: lets the index find workflows by value instead of asking each. */
-export type AccessPredicate = { readonly segments: readonly string[]; readonly values: readonly Json[] };
+/**
+ * Something the condition cannot be true (or deferred) without: lets the index find workflows by value instead of asking
+ * each. The field equals one of `values`, or its `comparisonKey` is a number from `min` to `max`, both included.
+ */
+export type AccessPredicate =
+  | { readonly segments: readonly string[]; readonly values: readonly Json[] }
+  | { readonly segments: readonly string[]; readonly range: { readonly min: number; readonly max: number } };
 
 /** A condition ready to be asked many times. */
 export type CompiledCondition = {
@@ -59,7 +64,7 @@ export type ConditionHandler<Config = unknown> = {
   readonly type: string;
   /** The configuration, without partId, name and type. Strict: unknown fields are refused. */
   readonly schema: z.ZodType<Config>;
-  readonly compile: (config: Config, context: CompileContext) => Result<CompiledCondition, readonly Issue[]>;
+  compile(config: Config, context: CompileContext): Result<CompiledCondition, readonly Issue[]>;
 };
 
 /** Declares a condition with its types inferred from the schema. */

@@ -11,6 +11,7 @@ import {
   boolean,
   check,
   customType,
+  foreignKey,
   index,
   integer,
   json,
@@ -370,7 +371,14 @@ export const directoryUsers = tocsin.table(
     active: boolean('active').notNull().default(true),
     updatedAt: moment('updated_at').notNull().defaultNow(),
   },
-  (t) => [primaryKey({ columns: [t.tenantId, t.id] }), index('directory_users_attributes').using('gin', t.attributes)],
+  (t) => [
+    primaryKey({ columns: [t.tenantId, t.id] }),
+    // Below the tenant, so that finding one tenant's users does not read what others have.
+    index('directory_users_attributes').using(
+      'gin',
+      sql`tocsin.tenant_attributes("tenant_id", "attributes") jsonb_path_ops`,
+    ),
+  ],
 );
 
 /** Who is in which role or group. */
@@ -385,6 +393,12 @@ export const directoryMemberships = tocsin.table(
   (t) => [
     primaryKey({ columns: [t.tenantId, t.kind, t.name, t.userId] }),
     index('directory_memberships_user').on(t.tenantId, t.userId),
+    // Every member is a user, so a page of members is a page of users.
+    foreignKey({
+      name: 'directory_memberships_member',
+      columns: [t.tenantId, t.userId],
+      foreignColumns: [directoryUsers.tenantId, directoryUsers.id],
+    }).onDelete('cascade'),
     check('directory_memberships_kind', sql`${t.kind} in ('role', 'group')`),
   ],
 );

@@ -16,7 +16,7 @@ describe('cleanJson', () => {
       at: new Date(0),
       list: [undefined, () => 1, 'a\u0000b'],
       text: '\ud800',
-      ['k\u0000']: 1,
+      ...Object.fromEntries([['k\u0000', 1]]),
       deep: JSON.parse('{"__proto__": 1}'),
     });
     expect(issues.map(({ path, message }) => `${path}: ${message}`)).toEqual([
@@ -52,6 +52,9 @@ describe('cleanJson', () => {
   test('ends soon when a small input unfolds into a huge one', () => {
     let bomb: unknown = 'x';
     for (let i = 0; i < 30; i++) bomb = [bomb, bomb];
-    expect(cleanJson(bomb)).toMatchObject({ value: undefined, issues: [{ message: 'is larger than 256 KiB as JSON' }] });
+    expect(cleanJson(bomb)).toMatchObject({
+      value: undefined,
+      issues: [{ message: 'is larger than 256 KiB as JSON' }],
+    });
   });
 });

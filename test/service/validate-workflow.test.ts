@@ -153,7 +153,9 @@ describe('validateWorkflow', () => {
       conditions: [{ type: 'field_value', field: 'whatever', operator: 'eq', value: 1 }],
     });
     expect(issuesOf(unknown, context({ entityTypes: [] }))).toEqual([]);
-    expect(issuesOf(unknown)).toEqual(['triggers[0].entityType: unknown entity type "anything"; allowed: order, invoice']);
+    expect(issuesOf(unknown)).toEqual([
+      'triggers[0].entityType: unknown entity type "anything"; allowed: order, invoice',
+    ]);
   });
 
   test('takes every field of an entity type whose fields nobody said', () => {

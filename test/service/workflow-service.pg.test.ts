@@ -262,7 +262,7 @@ describe('WorkflowService.updateWorkflow', () => {
     const workflow = await create('update-8', 'Mail', { actions: mail });
     await pool.query(`delete from tocsin.templates where tenant_id = 'update-8'`);
     expect(refusal(await service().updateWorkflow('update-8', workflow.id, { name: 'Post' }))).toBe('ok');
-    expect(refusal(await service().updateWorkflow('update-8', workflow.id, { recipients: [] }))).toContain(
+    expect(refusal(await service().updateWorkflow('update-8', workflow.id, { conditions: [] }))).toContain(
       'unknown template "gone"',
     );
     expect(refusal(await service().publishWorkflow('update-8', workflow.id))).toBe(

@@ -1,0 +1,5 @@
+import type { Benchmark } from '../benchmark.ts';
+import { drainBenchmark } from './drain.ts';
+
+/** All benchmarks, in the order they run. */
+export const benchmarks: readonly Benchmark[] = [drainBenchmark];

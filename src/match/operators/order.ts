@@ -1,0 +1,106 @@
+/**
+ * Operators that ask which value is above the other, as `model/compare-values.ts` says. A field that is not there is an
+ * error, and so are values without an order. Null is neither above nor below anything.
+ */
+import { compareValues, comparisonKey, isNumericText } from '../../model/compare-values.ts';
+import type { FieldType } from '../../model/entity-type.ts';
+import type { Json } from '../../model/json.ts';
+import type { AccessPredicate } from '../condition.ts';
+import type { BinaryOperator, Decision } from '../operator.ts';
+import { scalarTypes } from './equality.ts';
+
+/** Types of fields whose values have an order. */
+export const orderedTypes: readonly FieldType[] = scalarTypes.filter((type) => type !== 'boolean' && type !== 'uuid');
+
+const gt = ordering({
+  name: 'gt',
+  accepts: (order) => order > 0,
+  decideNumbers: (left, right) => left > right || (left <= right ? false : 'error'),
+  range: (right) => ({ min: right, max: Number.POSITIVE_INFINITY }),
+});
+
+const gte = ordering({
+  name: 'gte',
+  accepts: (order) => order >= 0,
+  decideNumbers: (left, right) => left >= right || (left < right ? false : 'error'),
+  range: (right) => ({ min: right, max: Number.POSITIVE_INFINITY }),
+});
+
+const lt = ordering({
+  name: 'lt',
+  accepts: (order) => order < 0,
+  decideNumbers: (left, right) => left < right || (left >= right ? false : 'error'),
+  range: (right) => ({ min: Number.NEGATIVE_INFINITY, max: right }),
+});
+
+const lte = ordering({
+  name: 'lte',
+  accepts: (order) => order <= 0,
+  decideNumbers: (left, right) => left <= right || (left > right ? false : 'error'),
+  range: (right) => ({ min: Number.NEGATIVE_INFINITY, max: right }),
+});
+
+const between: BinaryOperator = {
+  kind: 'binary',
+  name: 'between',
+  operand: { kind: 'pair', takes: 'ordered' },
+  types: orderedTypes,
+  allowsField: false,
+  decide: (left, right) => {
+    if (left === undefined) return 'error';
+    if (left === null) return false;
+    const [low, high] = right as readonly [Json, Json];
+    const aboveLow = compareValues(left, low);
+    const aboveHigh = compareValues(left, high);
+    return aboveLow === undefined || aboveHigh === undefined ? 'error' : aboveLow >= 0 && aboveHigh <= 0;
+  },
+  access: (segments, right) => {
+    const [min, max] = (right as readonly [Json, Json]).map(rangeKey);
+    return min === undefined || max === undefined ? null : { segments, range: { min, max } };
+  },
+};
+
+/** `gt`, `gte`, `lt`, `lte`, `between`. */
+export const orderOperators: readonly BinaryOperator[] = [gt, gte, lt, lte, between];
+
+type Range = Extract<AccessPredicate, { range: unknown }>['range'];
+
+function ordering(options: {
+  name: string;
+  accepts: (order: number) => boolean;
+  /** The same for two numbers, without detours; NaN has no order. */
+  decideNumbers: (left: number, right: number) => Decision;
+  range: (right: number) => Range;
+}): BinaryOperator {
+  const { name, accepts, decideNumbers, range } = options;
+  const decide = (left: Json | undefined, right: Json): Decision => {
+    if (left === undefined) return 'error';
+    if (left === null || right === null) return false;
+    const order = compareValues(left, right);
+    return order === undefined ? 'error' : accepts(order);
+  };
+  const decideNumber = (left: Json | undefined, right: number): Decision =>
+    typeof left === 'number' ? decideNumbers(left, right) : decide(left, right);
+  return {
+    kind: 'binary',
+    name,
+    operand: { kind: 'value', takes: 'ordered' },
+    types: orderedTypes,
+    allowsField: true,
+    decide,
+    fixed: (right) => ({ right, decide: typeof right === 'number' ? decideNumber : decide }),
+    access: (segments, right) => {
+      const key = rangeKey(right);
+      return key === undefined ? null : { segments, range: range(key) };
+    },
+  };
+}
+
+/**
+ * The number a right side is looked up by. None for a number written as text: beside another text that one is a text, and
+ * the order of texts is not the order of numbers.
+ */
+function rangeKey(right: Json): number | undefined {
+  const key = comparisonKey(right);
+  return typeof key === 'number' && !(typeof right === 'string' && isNumericText(right)) ? key : undefined;
+}

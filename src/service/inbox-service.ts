@@ -1,0 +1,125 @@
+import { z } from 'zod';
+import { invalid, WorkflowError } from '../errors.ts';
+import type { Notification } from '../model/notification.ts';
+import { type Page, pageOf } from '../model/page.ts';
+import { parseInput } from '../model/parse-input.ts';
+import { err, ok, type Result } from '../model/result.ts';
+import { type Database, ormOf, type Transaction } from '../store/database.ts';
+import {
+  countUnread,
+  type Inbox,
+  listNotifications,
+  markAllRead,
+  markNotifications,
+  type NotificationMark,
+} from '../store/notifications.ts';
+import { idPageInput, isUuid } from './list-input.ts';
+
+type Answer<T> = Promise<Result<T, WorkflowError>>;
+
+const listInput = idPageInput.extend({
+  /** Default: read and unread ones that are not archived. */
+  status: z.enum(['unread', 'read', 'archived', 'all']).optional(),
+});
+
+/** Most notifications of one change. */
+const maxIds = 1000;
+
+type WriteOptions = { readonly tx?: Transaction | undefined };
+
+/**
+ * The inboxes of users: what `notification` actions told them. Every call names the tenant and the user; a notification of
+ * somebody else is `not_found`.
+ */
+export class InboxService {
+  readonly #database: Database;
+
+  constructor(options: { readonly database: Database }) {
+    this.#database = options.database;
+  }
+
+  /** Notifications of a user, newest first. */
+  async list(tenantId: string, userId: string, filter: z.input<typeof listInput> = {}): Answer<Page<Notification>> {
+    const given = parseInput(listInput, filter);
+    if (!given.ok) return err(invalid('the filter', given.error));
+    const { status, limit, cursor } = given.value;
+    const rows = await listNotifications(
+      this.#database.orm,
+      { tenantId, userId },
+      { status: status ?? 'current', beforeId: cursor ?? null, limit: limit + 1 },
+    );
+    return ok(pageOf(rows, limit, (row) => row.id));
+  }
+
+  /** How many notifications are neither read nor archived. */
+  async unreadCount(tenantId: string, userId: string): Promise<number> {
+    return countUnread(this.#database.orm, { tenantId, userId });
+  }
+
+  /** Marks one or several as read: all of them, or none when one is not in the inbox. */
+  async markRead(
+    tenantId: string,
+    userId: string,
+    ids: string | readonly string[],
+    options: WriteOptions = {},
+  ): Answer<null> {
+    return this.#mark('read', { tenantId, userId }, { ...options, ids });
+  }
+
+  /** Marks one or several as unread: all of them, or none when one is not in the inbox. */
+  async markUnread(
+    tenantId: string,
+    userId: string,
+    ids: string | readonly string[],
+    options: WriteOptions = {},
+  ): Answer<null> {
+    return this.#mark('unread', { tenantId, userId }, { ...options, ids });
+  }
+
+  /** Archives one or several: all of them, or none when one is not in the inbox. */
+  async archive(
+    tenantId: string,
+    userId: string,
+    ids: string | readonly string[],
+    options: WriteOptions = {},
+  ): Answer<null> {
+    return this.#mark('archived', { tenantId, userId }, { ...options, ids });
+  }
+
+  /** Takes one or several out of the archive: all of them, or none when one is not in the inbox. */
+  async unarchive(
+    tenantId: string,
+    userId: string,
+    ids: string | readonly string[],
+    options: WriteOptions = {},
+  ): Answer<null> {
+    return this.#mark('unarchived', { tenantId, userId }, { ...options, ids });
+  }
+
+  /** Marks everything that is unread and not archived as read; answers how many there were. */
+  async markAllRead(tenantId: string, userId: string, options: WriteOptions = {}): Promise<number> {
+    return markAllRead(ormOf(this.#database, options.tx), { tenantId, userId });
+  }
+
+  async #mark(
+    mark: NotificationMark,
+    inbox: Inbox,
+    options: WriteOptions & { readonly ids: string | readonly string[] },
+  ): Answer<null> {
+    const ids = [options.ids].flat();
+    if (ids.length > maxIds) {
+      return err(
+        invalid('the change', [
+          { path: 'ids', message: `names more than ${maxIds} notifications: change them in parts` },
+        ]),
+      );
+    }
+    const foreign = ids.filter((id) => !isUuid(id));
+    const missing =
+      foreign.length > 0 ? foreign : await markNotifications(ormOf(this.#database, options.tx), inbox, { mark, ids });
+    const [first] = missing;
+    if (first === undefined) return ok(null);
+    const message = `there is no notification "${first}" in the inbox of user "${inbox.userId}": list it to see its ids`;
+    return err(new WorkflowError('not_found', message));
+  }
+}
