@@ -25,7 +25,9 @@ describe('a captured table', () => {
     await run('create table invoices (id int primary key, tenant_id text, total numeric, note text)');
     await capture(db, { table: 'invoices' });
     await run("insert into invoices values (1, 't', 10, null), (2, 't', 20, 'x')");
-    await run("update invoices set total = total + 1, note = null where id = 2; update invoices set note = 'n' where id = 1");
+    await run(
+      "update invoices set total = total + 1, note = null where id = 2; update invoices set note = 'n' where id = 1",
+    );
     const updates = (await eventsOf(db, 'invoices')).filter(({ operation }) => operation === 'update');
     expect(updates).toEqual([
       {
@@ -71,7 +73,9 @@ describe('a captured table', () => {
 
   test('tells null from a value and compares types that have no equality', async () => {
     const { run } = await hostSession(db);
-    await run('create table shapes (id int primary key, tenant_id text, doc json, place point, markup xml, tags text[])');
+    await run(
+      'create table shapes (id int primary key, tenant_id text, doc json, place point, markup xml, tags text[])',
+    );
     await capture(db, { table: 'shapes' });
     await run(`insert into shapes values (1, 't', '{"a":1}', '(1,2)', '<a/>', '{a}')`);
     await run(`update shapes set doc = '{"a":1}', place = '(1,2)', tags = '{a}'`);
@@ -104,11 +108,21 @@ describe('a captured table', () => {
 
   test('stores NaN, infinity and other values that JSON has no words for', async () => {
     const { run } = await hostSession(db);
-    await run('create table oddities (id int primary key, tenant_id text, n numeric, f float8, d date, b bytea, r int4range)');
+    await run(
+      'create table oddities (id int primary key, tenant_id text, n numeric, f float8, d date, b bytea, r int4range)',
+    );
     await capture(db, { table: 'oddities' });
     await run(`insert into oddities values (1, 't', 'NaN', '-Infinity', 'infinity', '\\x00ff', '[1,5)')`);
     const [event] = await eventsOf(db, 'oddities');
-    expect(event?.payload).toEqual({ id: 1, tenant_id: 't', n: 'NaN', f: '-Infinity', d: 'infinity', b: '\\x00ff', r: '[1,5)' });
+    expect(event?.payload).toEqual({
+      id: 1,
+      tenant_id: 't',
+      n: 'NaN',
+      f: '-Infinity',
+      d: 'infinity',
+      b: '\\x00ff',
+      r: '[1,5)',
+    });
   });
 
   test('stores a row above 16 MiB as its key and tenant', async () => {
@@ -131,7 +145,9 @@ describe('a captured table', () => {
     const { run } = await hostSession(db);
     await run('create table strays (id int primary key, tenant_id text)');
     await capture(db, { table: 'strays' });
-    await run("insert into strays values (1, null); update strays set tenant_id = 't'; update strays set tenant_id = null");
+    await run(
+      "insert into strays values (1, null); update strays set tenant_id = 't'; update strays set tenant_id = null",
+    );
     expect((await eventsOf(db, 'strays')).map(({ tenant }) => tenant)).toEqual(['', 't', '']);
   });
 
@@ -163,7 +179,9 @@ describe('a captured table', () => {
     await capture(db, { table: 'notes' });
     await run("insert into notes values (1, 't')");
     await run('begin');
-    await run("select set_config('tocsin.actor', 'ann', true), set_config('tocsin.trace_context', '00-ab-cd-01', true)");
+    await run(
+      "select set_config('tocsin.actor', 'ann', true), set_config('tocsin.trace_context', '00-ab-cd-01', true)",
+    );
     await run("insert into notes values (2, 't')");
     await run('commit');
     await run("insert into notes values (3, 't')");
@@ -205,8 +223,37 @@ describe('a captured table', () => {
     const { run } = await hostSession(db);
     const names = [
       ...['id', 'tenant_id', 'n', 'o', 'row', 'ordinal', 'known', 'missing', 'present', 'captured', 'nothing', 'whole'],
-      ...['changed', 'names', 'c0', 'c1', 's', 'new_rows', 'old_rows', 'found', 'new', 'old', 'tg_op', 'tg_relid', 'select'],
-      ...['user', 'Order', 'we"ird', "it's", 'back\\slash', '$1', '$$', 'ü', 'x'.repeat(63), 'json', 'tocsin', 'events', 'r', 'k'],
+      ...[
+        'changed',
+        'names',
+        'c0',
+        'c1',
+        's',
+        'new_rows',
+        'old_rows',
+        'found',
+        'new',
+        'old',
+        'tg_op',
+        'tg_relid',
+        'select',
+      ],
+      ...[
+        'user',
+        'Order',
+        'we"ird',
+        "it's",
+        'back\\slash',
+        '$1',
+        '$$',
+        'ü',
+        'x'.repeat(63),
+        'json',
+        'tocsin',
+        'events',
+        'r',
+        'k',
+      ],
     ];
     const quote = (name: string) => `"${name.replaceAll('"', '""')}"`;
     const columns = names.slice(2).map((name) => `${quote(name)} text`);
@@ -214,13 +261,28 @@ describe('a captured table', () => {
       const table = `words_${exclude.length}`;
       await run(`create table ${table} (id int primary key, tenant_id text, ${columns.join(', ')})`);
       await capture(db, { table, entityType: table, exclude });
-      await run(`insert into ${table} values (1, 't', ${names.slice(2).map(() => `'a'`).join(', ')})`);
-      await run(`update ${table} set ${names.slice(2).map((name) => `${quote(name)} = 'b'`).join(', ')}`);
-      for (const name of names.slice(2)) await run(`alter table ${table} rename ${quote(name)} to ${quote(`${name.slice(0, 60)}_2`)}`);
+      await run(
+        `insert into ${table} values (1, 't', ${names
+          .slice(2)
+          .map(() => `'a'`)
+          .join(', ')})`,
+      );
+      await run(
+        `update ${table} set ${names
+          .slice(2)
+          .map((name) => `${quote(name)} = 'b'`)
+          .join(', ')}`,
+      );
+      for (const name of names.slice(2))
+        await run(`alter table ${table} rename ${quote(name)} to ${quote(`${name.slice(0, 60)}_2`)}`);
       await run(`update ${table} set id = 2`);
       const kept = names.filter((name) => !exclude.includes(name));
       const events = await eventsOf(db, table);
-      expect(events.map(({ id, tenant }) => [id, tenant])).toEqual([['1', 't'], ['1', 't'], ['2', 't']]);
+      expect(events.map(({ id, tenant }) => [id, tenant])).toEqual([
+        ['1', 't'],
+        ['1', 't'],
+        ['2', 't'],
+      ]);
       expect(Object.keys(events[0]?.payload ?? {}).toSorted()).toEqual(kept.toSorted());
       expect(events[1]?.changed).toEqual(kept.slice(2));
     }

@@ -25,7 +25,7 @@ beforeEach(async () => {
     await pool.query(`delete from tocsin.${table}`);
   }
   const { rows } = await pool.query(
-    `select c.relname from pg_inherits i join pg_class c on c.oid = i.inhrelid where c.relname ~ '_20260[56]'`,
+    `select c.relname from pg_inherits i join pg_class c on c.oid = i.inhrelid where c.relkind = 'r' and c.relname ~ '_20260[56]'`,
   );
   for (const { relname } of rows) await pool.query(`drop table tocsin.${relname}`);
   workflowIds = {};
