@@ -13,7 +13,11 @@ const attempts: string[] = [];
 
 const t = useTestTocsin({
   conditions: [
-    defineCondition({ type: 'is_lucky', schema: z.strictObject({ number: z.number() }), evaluate: (config) => config.number === 7 }),
+    defineCondition({
+      type: 'is_lucky',
+      schema: z.strictObject({ number: z.number() }),
+      evaluate: (config) => config.number === 7,
+    }),
     defineCondition({
       type: 'always_throws',
       schema: z.strictObject({}),
@@ -23,7 +27,11 @@ const t = useTestTocsin({
     }),
   ],
   recipients: [
-    defineRecipient({ type: 'manager_of', schema: z.strictObject({ user: z.string() }), resolve: async (config) => [`boss-of-${config.user}`] }),
+    defineRecipient({
+      type: 'manager_of',
+      schema: z.strictObject({ user: z.string() }),
+      resolve: async (config) => [`boss-of-${config.user}`],
+    }),
   ],
   actions: [
     defineAction({
@@ -78,21 +86,37 @@ async function inbox(tenant: string, user: string): Promise<string[]> {
 /** The executions of a tenant, oldest first, whole. */
 async function executions(tenant: string) {
   const { items } = unwrap(await t.tocsin.workflows.getExecutionLogs(tenant, {}));
-  return Promise.all(items.toReversed().map(async ({ id }) => unwrap(await t.tocsin.workflows.getExecution(tenant, id))));
+  return Promise.all(
+    items.toReversed().map(async ({ id }) => unwrap(await t.tocsin.workflows.getExecution(tenant, id))),
+  );
 }
 
 describe('WorkflowEngine', () => {
   test('turns a committed row change into one notification per recipient, whoever named them', async () => {
     const tenant = await newTenant();
-    await t.publish(tenant, workflow({ recipients: [{ type: 'role', id: 'sales' }, { type: 'user', id: ['ann', 'carl', 'ghost'] }] }));
+    await t.publish(
+      tenant,
+      workflow({
+        recipients: [
+          { type: 'role', id: 'sales' },
+          { type: 'user', id: ['ann', 'carl', 'ghost'] },
+        ],
+      }),
+    );
     await t.sql("insert into orders (tenant_id, status) values ($1, 'paid')", [tenant]);
     await t.settle();
     expect(await inbox(tenant, 'ann')).toEqual([expect.stringMatching(/^Order \d+: paid$/)]);
     expect(await inbox(tenant, 'ben')).toHaveLength(1);
     expect(await inbox(tenant, 'carl')).toEqual([]);
     const [execution] = await executions(tenant);
-    expect(execution).toMatchObject({ status: 'success', workflowVersion: 1, event: { entityType: 'order', operation: 'insert' } });
-    const fates = execution?.deliveries.map(({ recipientId, status, reason }) => `${recipientId} ${status} ${reason}`).toSorted();
+    expect(execution).toMatchObject({
+      status: 'success',
+      workflowVersion: 1,
+      event: { entityType: 'order', operation: 'insert' },
+    });
+    const fates = execution?.deliveries
+      .map(({ recipientId, status, reason }) => `${recipientId} ${status} ${reason}`)
+      .toSorted();
     expect(fates).toEqual([
       'ann delivered null',
       'ben delivered null',
@@ -105,7 +129,7 @@ describe('WorkflowEngine', () => {
   test('does nothing for a change that is rolled back, nor for another tenant', async () => {
     const [tenant, other] = [await newTenant(), await newTenant()];
     await t.publish(tenant, workflow({}));
-    await t.sql('begin; insert into orders (tenant_id) values (\'x\'); rollback');
+    await t.sql("begin; insert into orders (tenant_id) values ('x'); rollback");
     await t.sql('insert into orders (tenant_id) values ($1)', [other]);
     await t.settle();
     expect(await executions(tenant)).toEqual([]);
@@ -137,14 +161,19 @@ describe('WorkflowEngine', () => {
     await t.sql('insert into orders (tenant_id, total) values ($1, 300)', [tenant]);
     await t.settle();
     const logged = await executions(tenant);
-    expect(logged.map(({ status, reason }) => ({ status, reason }))).toEqual([{ status: 'skipped', reason: 'conditions_false' }]);
+    expect(logged.map(({ status, reason }) => ({ status, reason }))).toEqual([
+      { status: 'skipped', reason: 'conditions_false' },
+    ]);
     expect(logged[0]?.trace.conditions[0]).toMatchObject({ type: 'field_value', result: false, actual: 300 });
   });
 
   test('a condition that cannot be decided fails the execution and tells nobody', async () => {
     const tenant = await newTenant();
-    await t.publish(tenant, workflow({ conditions: [{ type: 'field_value', field: 'total', operator: 'gt', value: 1 }] }));
-    await t.sql('insert into orders (tenant_id, total) values ($1, \'NaN\')', [tenant]);
+    await t.publish(
+      tenant,
+      workflow({ conditions: [{ type: 'field_value', field: 'total', operator: 'gt', value: 1 }] }),
+    );
+    await t.sql("insert into orders (tenant_id, total) values ($1, 'NaN')", [tenant]);
     await t.settle();
     const [execution] = await executions(tenant);
     expect(execution).toMatchObject({ status: 'failed', reason: 'condition_error', deliveries: [] });
@@ -154,8 +183,14 @@ describe('WorkflowEngine', () => {
   test('decides look-ups after the pure conditions: roles, and handlers of the host', async () => {
     const tenant = await newTenant();
     const byRole = { type: 'role_based', user_field: 'owner_id', required_role: 'sales' };
-    await t.publish(tenant, workflow({ conditions: [byRole, { type: 'is_lucky', number: 7 }], recipients: [{ type: 'user', id: 'ann' }] }));
-    await t.publish(tenant, workflow({ conditions: [byRole, { type: 'is_lucky', number: 8 }], recipients: [{ type: 'user', id: 'ben' }] }));
+    await t.publish(
+      tenant,
+      workflow({ conditions: [byRole, { type: 'is_lucky', number: 7 }], recipients: [{ type: 'user', id: 'ann' }] }),
+    );
+    await t.publish(
+      tenant,
+      workflow({ conditions: [byRole, { type: 'is_lucky', number: 8 }], recipients: [{ type: 'user', id: 'ben' }] }),
+    );
     await t.sql("insert into orders (tenant_id, owner_id) values ($1, 'ann')", [tenant]);
     await t.settle();
     expect(await inbox(tenant, 'ann')).toHaveLength(1);
@@ -192,7 +227,11 @@ describe('WorkflowEngine', () => {
         actions: [
           { ...notification, title: 'own', recipients: [{ type: 'user', id: 'ben' }] },
           { ...notification, title: 'off', isActive: false },
-          { ...notification, title: 'unmet', conditions: [{ type: 'field_value', field: 'status', operator: 'eq', value: 'x' }] },
+          {
+            ...notification,
+            title: 'unmet',
+            conditions: [{ type: 'field_value', field: 'status', operator: 'eq', value: 'x' }],
+          },
           { ...notification, title: 'nobody', recipients: [{ type: 'role', id: 'nobody_has_it' }] },
         ],
         recipients: [{ type: 'user', id: 'ann' }],
@@ -222,7 +261,9 @@ describe('WorkflowEngine', () => {
     await t.settle();
     expect(await inbox(tenant, 'ann')).toEqual([]);
     expect(await inbox(tenant, 'ben')).toHaveLength(1);
-    expect((await executions(tenant))[0]?.deliveries.find(({ recipientId }) => recipientId === 'ann')?.reason).toBe('actor_excluded');
+    expect((await executions(tenant))[0]?.deliveries.find(({ recipientId }) => recipientId === 'ann')?.reason).toBe(
+      'actor_excluded',
+    );
   });
 
   test('a row that names no tenant becomes a dead letter, and its neighbours are matched', async () => {
@@ -243,10 +284,22 @@ describe('WorkflowEngine', () => {
       "insert into tocsin.directory_memberships (tenant_id, kind, name, user_id) select tenant_id, 'group', 'all', id from tocsin.directory_users where tenant_id = $1",
       [tenant],
     );
-    await t.publish(tenant, workflow({ recipients: [{ type: 'group', id: 'all' }, { type: 'role', id: 'sales' }], settings: { maxRecipients: 4_000 } }));
+    await t.publish(
+      tenant,
+      workflow({
+        recipients: [
+          { type: 'group', id: 'all' },
+          { type: 'role', id: 'sales' },
+        ],
+        settings: { maxRecipients: 4_000 },
+      }),
+    );
     await t.sql('insert into orders (tenant_id) values ($1)', [tenant]);
     await t.settle();
-    const { rows } = await t.sql('select count(*)::int as all, count(distinct user_id)::int as users from tocsin.notifications where tenant_id = $1', [tenant]);
+    const { rows } = await t.sql(
+      'select count(*)::int as all, count(distinct user_id)::int as users from tocsin.notifications where tenant_id = $1',
+      [tenant],
+    );
     expect(rows).toEqual([{ all: 4_000, users: 4_000 }]);
     const [log] = unwrap(await t.tocsin.workflows.getExecutionLogs(tenant, {})).items;
     expect(log).toMatchObject({ status: 'success', deliveryCounts: { delivered: 4_000 } });
@@ -259,7 +312,9 @@ describe('WorkflowEngine', () => {
     await t.publish(
       tenant,
       workflow({
-        actions: [{ type: 'record', outcome: 'retry', retry: { maxAttempts: 2, initialIntervalMs: 10, maxIntervalMs: 10 } }],
+        actions: [
+          { type: 'record', outcome: 'retry', retry: { maxAttempts: 2, initialIntervalMs: 10, maxIntervalMs: 10 } },
+        ],
         recipients: [{ type: 'user', id: 'ann' }],
       }),
     );

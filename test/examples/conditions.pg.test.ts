@@ -61,7 +61,12 @@ describe('field_value', () => {
   });
 
   test.each([
-    ['changed from and to', 0, [{ status: 'new' }, { status: 'approved' }], [{ status: 'paid' }, { status: 'approved' }]],
+    [
+      'changed from and to',
+      0,
+      [{ status: 'new' }, { status: 'approved' }],
+      [{ status: 'paid' }, { status: 'approved' }],
+    ],
     ['increased', 1, [{ amount: 1 }, { amount: 2 }], [{ amount: 2 }, { amount: 1 }]],
     ['the value before', 2, [{ amount: 999 }, { amount: 5 }], [{ amount: 1000 }, { amount: 5 }]],
   ])('%s', async (_says, index, hit, miss) => {

@@ -19,8 +19,6 @@ describe('startTocsin', () => {
     await db.database.pool.query(`insert into orders values (1, 'acme', 500), (2, 'acme', 640.5), (3, 'globex', 9000)`);
     await executed;
     const { items } = unwrap(await started.inbox.list('acme', 'mia'));
-    expect(items.map(({ title, message }) => [title, message])).toEqual([
-      ['Large order', 'Order 2 is worth €640.50'],
-    ]);
+    expect(items.map(({ title, message }) => [title, message])).toEqual([['Large order', 'Order 2 is worth €640.50']]);
   });
 });

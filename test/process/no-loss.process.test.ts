@@ -17,44 +17,46 @@ const kills = 3;
 type Change = { readonly id: number; readonly operation: 'insert' | 'update' | 'delete' };
 
 describe('a worker that is killed while eight writers write', () => {
-  test(
-    `matches exactly the committed of ${writers * changesEach} changes, and tells nobody twice`,
-    { timeout: 300_000 },
-    async () => {
-      const tocsin = await createTocsin({ databaseUrl: db.url });
-      await db.database.pool.query('create table items (id int primary key, tenant text not null, note text)');
-      unwrap(await tocsin.capture.install({ table: 'items', entityType: 'item', tenantColumn: 'tenant' }));
-      unwrap(await tocsin.directory.putUsers('t1', [{ id: 'ann' }]));
-      unwrap(
-        await tocsin.workflows.createWorkflow('t1', {
-          name: 'every change',
-          status: 'active',
-          triggers: ['insert', 'update', 'delete'].map((operation) => ({ entityType: 'item', operation })),
-          actions: [{ type: 'notification', title: '{{ event.operation }}', message: '{{ event.entity_id }}' }],
-          recipients: [{ type: 'user', id: 'ann' }],
-        }),
-      );
+  test(`matches exactly the committed of ${writers * changesEach} changes, and tells nobody twice`, {
+    timeout: 300_000,
+  }, async () => {
+    const tocsin = await createTocsin({ databaseUrl: db.url });
+    await db.database.pool.query('create table items (id int primary key, tenant text not null, note text)');
+    unwrap(await tocsin.capture.install({ table: 'items', entityType: 'item', tenantColumn: 'tenant' }));
+    unwrap(await tocsin.directory.putUsers('t1', [{ id: 'ann' }]));
+    unwrap(
+      await tocsin.workflows.createWorkflow('t1', {
+        name: 'every change',
+        status: 'active',
+        triggers: ['insert', 'update', 'delete'].map((operation) => ({ entityType: 'item', operation })),
+        actions: [{ type: 'notification', title: '{{ event.operation }}', message: '{{ event.entity_id }}' }],
+        recipients: [{ type: 'user', id: 'ann' }],
+      }),
+    );
 
-      let done = 0;
-      const killer = killWorkers(() => done / (writers * changesEach));
-      const committed = (await Promise.all(Array.from({ length: writers }, (_, index) => write(index, () => done++)))).flat();
-      const last = await killer;
-      await until('everything is matched', async () => (await readBacklog(db.database.pool)).events === 0, 120_000);
-      expect(await last.terminate()).toBe(0);
+    let done = 0;
+    const killer = killWorkers(() => done / (writers * changesEach));
+    const committed = (
+      await Promise.all(Array.from({ length: writers }, (_, index) => write(index, () => done++)))
+    ).flat();
+    const last = await killer;
+    await until('everything is matched', async () => (await readBacklog(db.database.pool)).events === 0, 120_000);
+    expect(await last.terminate()).toBe(0);
 
-      const { rows } = await db.database.pool.query<{ change: string }>(
-        "select entity_id || ' ' || operation as change from tocsin.event_history",
-      );
-      expect(countAll(rows.map(({ change }) => change))).toEqual(countAll(committed.map(({ id, operation }) => `${id} ${operation}`)));
-      const counts = await db.database.pool.query(
-        `select (select count(*)::int from tocsin.executions where status = 'success') as executions,
+    const { rows } = await db.database.pool.query<{ change: string }>(
+      "select entity_id || ' ' || operation as change from tocsin.event_history",
+    );
+    expect(countAll(rows.map(({ change }) => change))).toEqual(
+      countAll(committed.map(({ id, operation }) => `${id} ${operation}`)),
+    );
+    const counts = await db.database.pool.query(
+      `select (select count(*)::int from tocsin.executions where status = 'success') as executions,
            (select count(*)::int from tocsin.notifications) as notifications`,
-      );
-      expect(counts.rows[0]).toEqual({ executions: committed.length, notifications: committed.length });
-      expect(await brokenInvariants(db.database)).toEqual([]);
-      await tocsin.close();
-    },
-  );
+    );
+    expect(counts.rows[0]).toEqual({ executions: committed.length, notifications: committed.length });
+    expect(await brokenInvariants(db.database)).toEqual([]);
+    await tocsin.close();
+  });
 });
 
 /** Keeps one worker running and kills it at even parts of the way; answers the last one. */

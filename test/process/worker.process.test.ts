@@ -34,7 +34,9 @@ async function publishWebhook(tenant: string, queue = 'default'): Promise<void> 
   await t.publish(tenant, {
     name: 'webhook',
     triggers: [{ entityType: 'order', operation: 'insert' }],
-    actions: [{ type: 'webhook', url: `${receiver.url}/${tenant}`, payload: { id: '{{ payload.id }}' }, timeoutMs: 30_000 }],
+    actions: [
+      { type: 'webhook', url: `${receiver.url}/${tenant}`, payload: { id: '{{ payload.id }}' }, timeoutMs: 30_000 },
+    ],
     settings: { queue },
   });
 }
@@ -42,12 +44,17 @@ async function publishWebhook(tenant: string, queue = 'default'): Promise<void> 
 const requestsOf = (tenant: string) => receiver.requests.filter(({ path }) => path === `/${tenant}`);
 const order = (tenant: string) => t.sql('insert into orders (tenant_id) values ($1)', [tenant]);
 const delivered = async (tenant: string) => {
-  const { rows } = await t.sql("select count(*)::int as n from tocsin.deliveries where tenant_id = $1 and status = 'delivered'", [tenant]);
+  const { rows } = await t.sql(
+    "select count(*)::int as n from tocsin.deliveries where tenant_id = $1 and status = 'delivered'",
+    [tenant],
+  );
   return rows[0]?.n as number;
 };
 
 describe('tocsin worker', () => {
-  test('what it was sending when it was killed is sent again under the same id, when its lease ends', { timeout: 60_000 }, async () => {
+  test('what it was sending when it was killed is sent again under the same id, when its lease ends', {
+    timeout: 60_000,
+  }, async () => {
     await publishWebhook('killed');
     const first = await WorkerProcess.start(t.url, { args: ['--config', config] });
     receiver.answerNext({ kind: 'hang' });
@@ -71,7 +78,9 @@ describe('tocsin worker', () => {
     expect(await brokenInvariants(t.database)).toEqual([]);
   });
 
-  test('SIGTERM under load finishes or gives back what is under way within ten seconds, and exits 0', { timeout: 60_000 }, async () => {
+  test('SIGTERM under load finishes or gives back what is under way within ten seconds, and exits 0', {
+    timeout: 60_000,
+  }, async () => {
     await publishWebhook('drained');
     const first = await WorkerProcess.start(t.url, { args: ['--config', config, '--concurrency', '4'] });
     for (let n = 0; n < 2; n++) receiver.answerNext({ kind: 'hang' });
@@ -80,7 +89,9 @@ describe('tocsin worker', () => {
     const startedAt = performance.now();
     expect(await first.terminate()).toBe(0);
     expect(performance.now() - startedAt).toBeLessThan(10_000);
-    const { rows } = await t.sql("select count(*)::int as n from tocsin.deliveries where tenant_id = 'drained' and lease_token is not null");
+    const { rows } = await t.sql(
+      "select count(*)::int as n from tocsin.deliveries where tenant_id = 'drained' and lease_token is not null",
+    );
     expect(rows).toEqual([{ n: 0 }]);
 
     const second = await WorkerProcess.start(t.url, { args: ['--config', config] });
@@ -100,11 +111,15 @@ describe('tocsin worker', () => {
     await order('patient');
     await until('the critical one is delivered', async () => (await delivered('important')) === 1);
     await until('the other is planned', async () => {
-      const { rows } = await t.sql("select 1 from tocsin.deliveries where tenant_id = 'patient' and status = 'pending'");
+      const { rows } = await t.sql(
+        "select 1 from tocsin.deliveries where tenant_id = 'patient' and status = 'pending'",
+      );
       return rows.length === 1;
     });
     expect(await delivered('patient')).toBe(0);
-    const named = await WorkerProcess.start(t.url, { args: ['--config', config, '--preset', 'background', '--queues', 'background'] });
+    const named = await WorkerProcess.start(t.url, {
+      args: ['--config', config, '--preset', 'background', '--queues', 'background'],
+    });
     await until('its own worker delivers it', async () => (await delivered('patient')) === 1);
     expect(await critical.terminate()).toBe(0);
     expect(await named.terminate()).toBe(0);
@@ -119,7 +134,9 @@ describe('tocsin worker', () => {
     await publishWebhook('measured');
     await order('measured');
     await until('it is delivered', async () => (await delivered('measured')) === 1);
-    await until('it is counted', async () => (await (await fetch(`${url}/metrics`)).text()).includes('outcome="delivered"'));
+    await until('it is counted', async () =>
+      (await (await fetch(`${url}/metrics`)).text()).includes('outcome="delivered"'),
+    );
     const metrics = await (await fetch(`${url}/metrics`)).text();
     expect(metrics).toMatch(/^tocsin_events_matched_total [1-9]/m);
     expect(metrics).toMatch(/^tocsin_executions_total\{status="running"\} [1-9]/m);
@@ -128,7 +145,9 @@ describe('tocsin worker', () => {
     expect(await worker.terminate()).toBe(0);
   });
 
-  test('several workers share the work: each event is matched once, each webhook sent once', { timeout: 60_000 }, async () => {
+  test('several workers share the work: each event is matched once, each webhook sent once', {
+    timeout: 60_000,
+  }, async () => {
     await publishWebhook('shared');
     const workers = await Promise.all([1, 2, 3].map(() => WorkerProcess.start(t.url, { args: ['--config', config] })));
     await t.sql("insert into orders (tenant_id) select 'shared' from generate_series(1, 300)");

@@ -24,7 +24,14 @@ let otherId: string;
 const tenantId = 'acme';
 
 beforeEach(async () => {
-  for (const table of ['deliveries', 'delivery_attempts', 'executions', 'event_history', 'events', 'workflow_versions']) {
+  for (const table of [
+    'deliveries',
+    'delivery_attempts',
+    'executions',
+    'event_history',
+    'events',
+    'workflow_versions',
+  ]) {
     await db.database.pool.query(`delete from tocsin.${table}`);
   }
   await db.database.pool.query('delete from tocsin.workflows');
@@ -54,7 +61,10 @@ async function storeDeadDelivery(change: Partial<ExecutionToStore> = {}): Promis
   return deliveryIds[0] as string;
 }
 
-async function storeFailedExecution(reason = 'condition_error', change: Partial<ExecutionToStore> = {}): Promise<string> {
+async function storeFailedExecution(
+  reason = 'condition_error',
+  change: Partial<ExecutionToStore> = {},
+): Promise<string> {
   return (await store({ reason, ...change })).executionId;
 }
 
@@ -178,7 +188,9 @@ describe('DeadLetterService.list', () => {
     expect(refusal(await letters().list(tenantId, { workflowId: 'x' }))).toBe(
       'invalid: the filter is not valid: workflowId: is not the id of a workflow',
     );
-    expect(refusal(await letters().list(tenantId, { kind: 'deliveries' } as object))).toContain('did you mean "delivery"');
+    expect(refusal(await letters().list(tenantId, { kind: 'deliveries' } as object))).toContain(
+      'did you mean "delivery"',
+    );
   });
 });
 

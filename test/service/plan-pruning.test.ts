@@ -13,7 +13,10 @@ function partitions(...days: string[]): DayPartition[] {
   return days.flatMap((day) => dailyTables.map(ofDay(day)));
 }
 
-function plan(retentions: { tenantId: string; days: number }[], change: { defaultDays?: number; eventDays?: number } = {}) {
+function plan(
+  retentions: { tenantId: string; days: number }[],
+  change: { defaultDays?: number; eventDays?: number } = {},
+) {
   const days = ['2026-10-19', '2026-10-20', '2026-10-21', '2026-11-11', '2026-11-12', '2026-11-13', '2026-11-20'];
   return planPruning({ now, defaultDays: 30, eventDays: 7, retentions, partitions: partitions(...days), ...change });
 }

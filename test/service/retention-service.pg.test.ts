@@ -13,8 +13,7 @@ const db = useTestDatabase();
 const now = new Date('2026-06-20T10:00:00Z');
 const dayMs = 86_400_000;
 const ago = (days: number) => new Date(now.getTime() - days * dayMs);
-const retention = () =>
-  new RetentionService({ database: db.database, clock: { now: () => now, elapsedMs: () => 0 } });
+const retention = () => new RetentionService({ database: db.database, clock: { now: () => now, elapsedMs: () => 0 } });
 const prune = (options: PruneOptions = {}) => retention().prune(options);
 
 let workflowIds: Record<string, string>;

@@ -56,7 +56,8 @@ export async function storeExecution(runner: Runner, given: ExecutionToStore): P
     await insertHistoryEvent(runner, sampleEvent({ id: eventId, tenantId, occurredAt: at, ...given.event }));
     await runner.query('update tocsin.event_history set processed_at = $2 where id = $1', [eventId, at]);
   }
-  const count = (status: DeliveryStatus) => deliveries.filter((delivery) => (delivery.status ?? 'delivered') === status);
+  const count = (status: DeliveryStatus) =>
+    deliveries.filter((delivery) => (delivery.status ?? 'delivered') === status);
   await insertExecutions(runner, [
     {
       id,

@@ -16,7 +16,9 @@ export type TestTocsin = TestDatabase & {
 };
 
 /** Tocsin on a database of the file's own, with a table `orders` that is captured. Read it inside tests only. */
-export function useTestTocsin(options: Partial<TocsinOptions> | (() => Promise<Partial<TocsinOptions>>) = {}): TestTocsin {
+export function useTestTocsin(
+  options: Partial<TocsinOptions> | (() => Promise<Partial<TocsinOptions>>) = {},
+): TestTocsin {
   let made: { testDatabase: Awaited<ReturnType<typeof createTestDatabase>>; tocsin: Tocsin } | undefined;
   const current = () => {
     if (!made) throw new Error('Tocsin is there only inside tests');

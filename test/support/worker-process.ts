@@ -18,7 +18,10 @@ export class WorkerProcess {
   }
 
   /** Starts one and waits until it says that it works. */
-  static async start(databaseUrl: string, options: { args?: readonly string[]; env?: NodeJS.ProcessEnv } = {}): Promise<WorkerProcess> {
+  static async start(
+    databaseUrl: string,
+    options: { args?: readonly string[]; env?: NodeJS.ProcessEnv } = {},
+  ): Promise<WorkerProcess> {
     const child = spawn(process.execPath, [main, 'worker', '--http-port', '0', ...(options.args ?? [])], {
       env: { ...process.env, DATABASE_URL: databaseUrl, ...options.env },
       stdio: ['ignore', 'inherit', 'pipe'],
@@ -32,7 +35,9 @@ export class WorkerProcess {
       lines.push(...parts);
       if (parts.some((line) => line.includes('"worker started"'))) started.resolve();
     });
-    child.once('exit', (code, signal) => started.reject(new Error(`worker ended (${code ?? signal}): ${lines.join('\n')}`)));
+    child.once('exit', (code, signal) =>
+      started.reject(new Error(`worker ended (${code ?? signal}): ${lines.join('\n')}`)),
+    );
     await started.promise;
     const port = lines.map((line) => /"port":(\d+)/.exec(line)?.[1]).find((found) => found !== undefined);
     return new WorkerProcess(child, lines, Number(port));
