@@ -1,0 +1,170 @@
+import { once } from 'node:events';
+import { describe, expect, test } from 'vitest';
+import { Deliverer, type DelivererOptions } from '../../src/runtime/deliverer.ts';
+import type { ClaimedDelivery } from '../../src/store/pending-deliveries.ts';
+import type { AttemptRecord } from '../../src/store/record-attempts.ts';
+
+type Attempt = (claimed: ClaimedDelivery, signal: AbortSignal) => Promise<AttemptRecord>;
+
+/** A queue in memory that notes what the deliverer asks of it. */
+function queue(ids: readonly string[], attempt: Attempt) {
+  const waiting = [...ids];
+  const calls = { recorded: [] as AttemptRecord[], renewed: 0, givenBack: [] as string[], failRecord: 0 };
+  const work: DelivererOptions['work'] = {
+    claim: async (limit) => waiting.splice(0, limit).map(claimed),
+    attempt: async (batch, signal) => batch.map((delivery) => attempt(delivery, signal)),
+    record: async (records) => {
+      if (calls.failRecord-- > 0) throw new Error('the database is away');
+      calls.recorded.push(...records);
+    },
+    renew: async (held) => {
+      calls.renewed += held.length;
+    },
+    giveBack: async (held) => {
+      calls.givenBack.push(...held.map(({ id }) => id));
+    },
+  };
+  return { work, calls };
+}
+
+function claimed(id: string): ClaimedDelivery {
+  return {
+    id,
+    tenantId: 't',
+    executionId: 'x',
+    actionId: 'a',
+    actionType: 'webhook',
+    recipientId: '',
+    recipient: null,
+    attempts: 1,
+    attemptsBase: 0,
+    leaseToken: `token ${id}`,
+    takenOver: false,
+    nowMs: 0,
+  };
+}
+
+function record(delivery: ClaimedDelivery, outcome: 'delivered' | 'retry'): AttemptRecord {
+  return {
+    deliveryId: delivery.id,
+    tenantId: delivery.tenantId,
+    executionId: delivery.executionId,
+    actionType: delivery.actionType,
+    leaseToken: delivery.leaseToken,
+    attempt: delivery.attempts,
+    outcome,
+    reason: outcome === 'retry' ? 'timeout' : null,
+    detail: null,
+    startedAtMs: 0,
+    durationMs: 1,
+    next: outcome === 'retry' ? 'pending' : 'delivered',
+    delayMs: outcome === 'retry' ? 5_000 : 0,
+  };
+}
+
+describe('Deliverer', () => {
+  test('never has more attempts under way than its concurrency, and makes all of them', async () => {
+    const ids = Array.from({ length: 20 }, (_, index) => `d${index}`);
+    let running = 0;
+    let most = 0;
+    const { work, calls } = queue(ids, async (delivery) => {
+      most = Math.max(most, ++running);
+      await new Promise((resolve) => setImmediate(resolve));
+      running -= 1;
+      return record(delivery, 'delivered');
+    });
+    const deliverer = new Deliverer({ work, concurrency: 4, pollMs: 1 });
+    deliverer.start();
+    while (calls.recorded.length < 20) await once(deliverer, 'recorded');
+    await deliverer.stop();
+    expect(most).toBe(4);
+    expect(calls.recorded.map(({ deliveryId }) => deliveryId).toSorted()).toEqual(ids.toSorted());
+  });
+
+  test('an outcome that could not be recorded is kept and recorded later', async () => {
+    const { work, calls } = queue(['d1'], async (delivery) => record(delivery, 'delivered'));
+    calls.failRecord = 2;
+    const deliverer = new Deliverer({ work, pollMs: 1 });
+    const failed: string[] = [];
+    deliverer.on('failed', (error) => failed.push(error.message));
+    deliverer.start();
+    await once(deliverer, 'recorded');
+    await deliverer.stop();
+    expect(failed).toEqual(['the database is away', 'the database is away']);
+    expect(calls.recorded).toHaveLength(1);
+  });
+
+  test('renews the leases of attempts that take long', async () => {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const { work, calls } = queue(['d1'], async (delivery) => {
+      await promise;
+      return record(delivery, 'delivered');
+    });
+    const deliverer = new Deliverer({
+      work: {
+        ...work,
+        renew: async (held) => {
+          await work.renew(held);
+          if (calls.renewed === 3) resolve();
+        },
+      },
+      leaseMs: 6,
+      pollMs: 1,
+    });
+    deliverer.start();
+    await once(deliverer, 'recorded');
+    await deliverer.stop();
+    expect(calls.renewed).toBeGreaterThanOrEqual(3);
+  });
+
+  test('an attempt that the stop cuts short is due again at once, with the stop as its reason', async () => {
+    const { work, calls } = queue(['d1'], async (delivery, signal) => {
+      if (!signal.aborted) await once(signal, 'abort');
+      return record(delivery, 'retry');
+    });
+    const started = Promise.withResolvers<void>();
+    const deliverer = new Deliverer({
+      work: {
+        ...work,
+        attempt: (batch, signal) => {
+          if (batch.length > 0) started.resolve();
+          return work.attempt(batch, signal);
+        },
+      },
+      graceMs: 5,
+      pollMs: 1,
+    });
+    deliverer.start();
+    await started.promise;
+    await deliverer.stop();
+    expect(calls.recorded).toMatchObject([{ reason: 'worker_stopped', next: 'pending', delayMs: 0 }]);
+  });
+
+  test('deliveries whose attempts could not be started are given back', async () => {
+    const { work, calls } = queue(['d1', 'd2'], async (delivery) => record(delivery, 'delivered'));
+    let isFirst = true;
+    const deliverer = new Deliverer({
+      work: {
+        ...work,
+        attempt: async (batch, signal) => {
+          if (isFirst && batch.length > 0) {
+            isFirst = false;
+            throw new Error('the event cannot be read now');
+          }
+          return work.attempt(batch, signal);
+        },
+      },
+      pollMs: 1,
+    });
+    const failed = once(deliverer, 'failed');
+    deliverer.start();
+    await failed;
+    await deliverer.stop();
+    expect(calls.givenBack).toEqual(['d1', 'd2']);
+  });
+
+  test('refuses options that are none', () => {
+    const { work } = queue([], async (delivery) => record(delivery, 'delivered'));
+    expect(() => new Deliverer({ work, concurrency: 0 })).toThrow(/concurrency must be at least 1/);
+  });
+});
