@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 import { Command, Option } from 'commander';
+import { errorCodes } from '../errors.ts';
 import { version } from '../tocsin.ts';
 import { captureCommand } from './commands/capture.ts';
 import { deadLettersCommand } from './commands/dead-letters.ts';
@@ -59,6 +60,13 @@ Environment:
 
 Exit codes: 0 done, 1 fault, 2 not valid, 3 not found, 4 conflict, 5 not allowed, 6 not migrated, 7 unavailable, 8 timeout.`,
 );
+
+/** What cannot be understood on the line is input that is not valid: exit code 2, not 1. */
+function exitAsInvalid(command: Command): void {
+  command.exitOverride((error) => process.exit(error.exitCode === 1 ? errorCodes.invalid.exitCode : error.exitCode));
+  for (const sub of command.commands) exitAsInvalid(sub);
+}
+exitAsInvalid(program);
 
 await program.parseAsync().catch((error: unknown) => {
   process.stderr.write(`${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);

@@ -62,7 +62,7 @@ export function triggerCommand(): Command {
         }
         printResult(options, ok({ ...stored.value, executions: executions.value }), (answer) =>
           answer.executions.length === 0
-            ? `no workflow ran ${dim(`event ${answer.eventId}`)}`
+            ? `no workflow ran: none listens to it, or conditions were not met (settings.logSkipped writes which) ${dim(`event ${answer.eventId}`)}`
             : answer.executions.map(executionText).join('\n\n'),
         );
       }),
