@@ -7,7 +7,7 @@
  * `active: false`. A query that rejects tells nobody.
  */
 import type pg from 'pg';
-import type { Directory, Recipient, RecipientPage, RecipientQuery } from '../src/model/recipient.ts';
+import type { Directory, Recipient, RecipientPage, RecipientQuery } from '../src/index.ts';
 
 /** The host's tables, as they might have been before Tocsin came. */
 export const hostTables = `

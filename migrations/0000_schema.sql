@@ -321,6 +321,7 @@ CREATE INDEX "event_history_failed" ON "tocsin"."event_history" USING btree ("id
 CREATE INDEX "event_keys_created" ON "tocsin"."event_keys" USING btree ("created_at");--> statement-breakpoint
 CREATE INDEX "executions_workflow" ON "tocsin"."executions" USING btree ("tenant_id","workflow_id","id");--> statement-breakpoint
 CREATE INDEX "executions_due" ON "tocsin"."executions" USING btree ("due_at") WHERE status = 'pending';--> statement-breakpoint
+CREATE INDEX "executions_failed" ON "tocsin"."executions" USING btree ("tenant_id","workflow_id","id") WHERE status in ('failed', 'partial');--> statement-breakpoint
 CREATE INDEX "notifications_inbox" ON "tocsin"."notifications" USING btree ("tenant_id","user_id","id");--> statement-breakpoint
 CREATE INDEX "saved_queries_changed" ON "tocsin"."saved_queries" USING btree ("changed_at_version");--> statement-breakpoint
 CREATE INDEX "subscriptions_workflow" ON "tocsin"."subscriptions" USING btree ("workflow_id");--> statement-breakpoint

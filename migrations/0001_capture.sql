@@ -1,10 +1,10 @@
 -- What capture triggers call (src/store/capture-function.ts makes the triggers' own functions, one per table and operation).
 
--- True when two values of a column differ: equality where a type has one coarser than its bytes (1.0 and 1.00), else bytes, so
--- that it works for types without equality (json, xml, point). `like_type` only says which version is meant. A column's type may
--- change while the trigger stays: the last version takes every type, and the others have one exact argument more than it, so
--- the call is never ambiguous.
-create function tocsin.differs(new_value anyelement, old_value anyelement, like_type anycompatible) returns boolean
+-- True when two values of a column differ: by equality for types where it is coarser than the bytes (1.0 and 1.00) or faster,
+-- else by bytes, which works for every type (json, xml, point). A column's type may change while the trigger stays, so the
+-- version must be found for any type: called with an int4 as the third argument, the version of exactly the type fits best (two
+-- exact arguments), then the one for every type (one), and those that the type could be cast to come last (none).
+create function tocsin.differs(new_value anyelement, old_value anyelement, any_number int4) returns boolean
   language sql immutable parallel safe
   as 'select pg_catalog.record_image_ne(row($1), row($2))';
 --> statement-breakpoint
@@ -13,11 +13,11 @@ declare
   type_name text;
 begin
   foreach type_name in array array[
-    'bool', 'int2', 'int4', 'int8', 'numeric', 'float4', 'float8', 'text', 'uuid', 'date', 'time', 'timestamp', 'timestamptz',
-    'interval', 'bytea', 'jsonb'
+    'bool', 'int2', 'int4', 'int8', 'numeric', 'float4', 'float8', 'text', 'varchar', 'bpchar', 'uuid', 'date', 'time',
+    'timestamp', 'timestamptz', 'interval', 'bytea', 'jsonb'
   ] loop
     execute format(
-      'create function tocsin.differs(new_value %1$s, old_value %1$s, like_type %1$s) returns boolean
+      'create function tocsin.differs(new_value %1$s, old_value %1$s, any_number int8) returns boolean
          language sql immutable parallel safe
          as ''select $1 is distinct from $2''',
       'pg_catalog.' || type_name);

@@ -1,7 +1,12 @@
 /** Tocsin: notification workflows that tenants write themselves, run on the host's own PostgreSQL. */
 export type { CaptureInfo, CaptureOptions, CaptureService } from './capture/capture-service.ts';
 export { DomainEvent, type DomainEventOptions } from './capture/domain-event.ts';
-export { type Dispatched, type DispatchOptions, type DomainEventHandler, EventDispatcher } from './capture/event-dispatcher.ts';
+export {
+  type Dispatched,
+  type DispatchOptions,
+  type DomainEventHandler,
+  EventDispatcher,
+} from './capture/event-dispatcher.ts';
 export { WorkflowEventHandler } from './capture/workflow-event-handler.ts';
 export { presets, type Settings, type SettingsInput, type Stage } from './config.ts';
 export type { ActionHandler, AttemptContext, Mail, MessageContext, Transports } from './deliver/action.ts';
@@ -20,7 +25,13 @@ export { defineCondition } from './match/define-condition.ts';
 export type { ConditionTrace, Verdict } from './model/condition.ts';
 export type { EntityField, EntityType, FieldType } from './model/entity-type.ts';
 export type { WorkflowEvent } from './model/event.ts';
-export type { ActionTrace, DeliveryStatus, ExecutionStatus, ExecutionTrace, RecipientTrace } from './model/execution.ts';
+export type {
+  ActionTrace,
+  DeliveryStatus,
+  ExecutionStatus,
+  ExecutionTrace,
+  RecipientTrace,
+} from './model/execution.ts';
 export type { Json } from './model/json.ts';
 export type { Notification, NotificationContent, Priority } from './model/notification.ts';
 export { type Reason, reasonSentence, reasons } from './model/reason.ts';

@@ -28,6 +28,7 @@ import { WorkflowService } from './service/workflow-service.ts';
 import { type Database, openDatabase } from './store/database.ts';
 import { createDefaultDirectory } from './store/directory.ts';
 import { migrate, pendingMigrations } from './store/migrate.ts';
+import { countSavedQuery } from './store/run-saved-query.ts';
 
 /** Options of `createTocsin`: settings, and what is code. */
 export type TocsinOptions = SettingsInput & {
@@ -122,7 +123,7 @@ export async function createTocsin(options: TocsinOptions): Promise<Tocsin> {
       openSecret: (tenantId, name) => secrets.openSecret(tenantId, name),
       storedTemplate: (tenantId, name) => templates.storedTemplate(tenantId, name),
     },
-    countMatches: () => Promise.reject(new Error('saved queries are not wired yet')),
+    countMatches: (request) => countSavedQuery(database, { ...request, timeoutMs: savedQueryTimeoutMs }),
     leaseMs: settings.worker.leaseMs,
     lookupTimeoutMs,
   });
@@ -170,7 +171,9 @@ export async function createTocsin(options: TocsinOptions): Promise<Tocsin> {
   };
 }
 
+/** What one look-up of a condition or resolver may take. */
 const lookupTimeoutMs = 5_000;
+const savedQueryTimeoutMs = 1_000;
 
 /** Mail without a mail server waits, as it would for one that is down: configuring one lets it go out. */
 const noMailServer: Transports['sendMail'] = async () => ({

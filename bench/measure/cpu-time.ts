@@ -8,14 +8,19 @@ const msPerTick = 10;
  * where there is no `/proc`.
  */
 export async function serverCpuMs(postmasterPid: number): Promise<number | null> {
-  const postmaster = await readStat(String(postmasterPid));
-  if (!postmaster) return null;
-  const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name));
-  const stats = await Promise.all(pids.map(readStat));
-  const ownTicks = stats
-    .filter((stat) => stat?.parentPid === postmasterPid)
-    .reduce((sum, stat) => sum + (stat?.ownTicks ?? 0), postmaster.ownTicks);
-  return (ownTicks + postmaster.endedChildrenTicks) * msPerTick;
+  for (;;) {
+    const before = await readStat(String(postmasterPid));
+    if (!before) return null;
+    const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name));
+    const stats = await Promise.all(pids.map(readStat));
+    const after = await readStat(String(postmasterPid));
+    // A process that ended meanwhile was counted nowhere, or twice: look again.
+    if (after?.endedChildrenTicks !== before.endedChildrenTicks) continue;
+    const ownTicks = stats
+      .filter((stat) => stat?.parentPid === postmasterPid)
+      .reduce((sum, stat) => sum + (stat?.ownTicks ?? 0), before.ownTicks);
+    return (ownTicks + before.endedChildrenTicks) * msPerTick;
+  }
 }
 
 /** CPU time of this process so far, ms. */

@@ -24,11 +24,6 @@ export type CaptureOptions = {
 
 const kinds: Readonly<Record<string, string>> = { v: 'a view', m: 'a materialized view', f: 'a foreign table' };
 
-/** Types whose own equality says whether two values differ; those of other types are compared byte by byte. */
-const typesWithEquality = new Set(
-  'bool int2 int4 int8 numeric float4 float8 text uuid date time timestamp timestamptz interval bytea jsonb'.split(' '),
-);
-
 /** The capture that the options ask for, on the table as it is; or what is wrong with them. */
 export function planCapture(options: CaptureOptions, table: CatalogTable): Result<CapturedTable, WorkflowError> {
   const issues = [...tableIssues(table), ...optionIssues(options), ...columnIssues(options, table)];
@@ -52,11 +47,7 @@ export function planCapture(options: CaptureOptions, table: CatalogTable): Resul
 export function capturedColumns(table: CatalogTable, excluded: readonly string[]): CapturedColumn[] {
   return table.columns
     .filter(({ name, isVirtual }) => !isVirtual && !excluded.includes(name))
-    .map(({ name, type, baseType }) => ({
-      name,
-      type,
-      comparedAs: typesWithEquality.has(baseType) ? baseType : 'text',
-    }));
+    .map(({ name, type }) => ({ name, type }));
 }
 
 function tableIssues(table: CatalogTable): Issue[] {

@@ -1,5 +1,3 @@
-import { namePattern } from '../model/event.ts';
-
 /** What every domain event says of itself, beside its own fields. */
 export type DomainEventOptions = {
   readonly tenantId: string;
@@ -20,8 +18,8 @@ const ownFields = new Set(['tenantId', 'actor', 'idempotencyKey', 'traceContext'
  * Something that happened in the host's own code. A subclass adds its fields; they are the payload.
  *
  * Entity type and operation come from the class name: `UserCreated` (or `UserCreatedEvent`) is `user` `insert`, `Updated`
- * and `Deleted` are `update` and `delete`, `OrderRefunded` is `order` `refunded`. Static fields say otherwise:
- * `static entityType = 'order'; static operation = 'refunded'`.
+ * and `Deleted` are `update` and `delete`, `OrderRefunded` is `order` `refunded`. Static fields say otherwise, and must where a
+ * bundler renames classes: `static entityType = 'order'; static operation = 'refunded'`.
  */
 export abstract class DomainEvent {
   static readonly entityType?: string;
@@ -42,12 +40,15 @@ export abstract class DomainEvent {
 
   /** What workflows listen to: the class says it, or its name does. */
   get entityType(): string {
-    return describeEvent(this.constructor as typeof DomainEvent).entityType;
+    const eventClass = this.constructor as typeof DomainEvent;
+    return eventClass.entityType ?? wordsOf(eventClass).slice(0, -1).join('_');
   }
 
   /** `insert`, `update`, `delete`, or a word of the host's own. */
   get operation(): string {
-    return describeEvent(this.constructor as typeof DomainEvent).operation;
+    const eventClass = this.constructor as typeof DomainEvent;
+    const verb = wordsOf(eventClass).at(-1) ?? '';
+    return eventClass.operation ?? rowOperationOf.get(verb) ?? verb;
   }
 
   /** Which record it is about: the field `id`, or `<entity>Id` (`userId` of a `UserCreated`); else ''. */
@@ -73,21 +74,14 @@ export abstract class DomainEvent {
 /** A class of domain events: what handlers are registered for. Abstract ones stand for all their subclasses. */
 export type DomainEventClass = abstract new (...parameters: never[]) => DomainEvent;
 
-const rowOperationOf: Readonly<Record<string, string>> = { created: 'insert', updated: 'update', deleted: 'delete' };
+const rowOperationOf: ReadonlyMap<string, string> = new Map([
+  ['created', 'insert'],
+  ['updated', 'update'],
+  ['deleted', 'delete'],
+]);
 
-/** @throws when the class name does not tell entity type and operation, and the class does not say them */
-function describeEvent(eventClass: typeof DomainEvent): { entityType: string; operation: string } {
-  const words = eventClass.name
-    .replace(/Event$/, '')
-    .split(/(?=[A-Z])/)
-    .map((word) => word.toLowerCase());
-  const verb = words.length > 1 ? (words.at(-1) as string) : '';
-  const entityType = eventClass.entityType ?? words.slice(0, -1).join('_');
-  const operation = eventClass.operation ?? rowOperationOf[verb] ?? verb;
-  if (!namePattern.test(entityType) || !namePattern.test(operation)) {
-    throw new Error(
-      `the class ${eventClass.name} does not tell its entity type and operation: name it like UserCreated, or give it static entityType and static operation`,
-    );
-  }
-  return { entityType, operation };
+/** The words of a class name without `Event`: `HTTPRequestFailedEvent` is `http`, `request`, `failed`. */
+function wordsOf(eventClass: typeof DomainEvent): string[] {
+  const words = eventClass.name.replace(/Event$/, '').match(/\p{Lu}+(?!\p{Ll})|\p{Lu}?[^\p{Lu}_$]+/gu) ?? [];
+  return words.map((word) => word.toLowerCase());
 }

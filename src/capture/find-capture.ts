@@ -15,8 +15,9 @@ export function findCapture(captures: readonly CaptureInfo[], table: string): Re
     return err(new WorkflowError('invalid', `${table} may be ${found.table} or ${another.table}: write its schema`));
   }
   if (found) return ok(found);
-  const known = captures.map((capture) => capture.table);
-  const meant = nearest(table, known);
-  const next = meant ? `did you mean ${meant}?` : `captured are: ${known.join(', ') || 'none'}`;
+  const names = captures.map((capture) => (schemaName === null ? capture.tableName : capture.table));
+  const meant = captures[names.indexOf(nearest(table, names) ?? '')];
+  const known = captures.map((capture) => capture.table).join(', ');
+  const next = meant ? `did you mean ${meant.table}?` : `captured are: ${known || 'none'}`;
   return err(new WorkflowError('not_found', `${table} is not captured: ${next}`));
 }

@@ -35,8 +35,9 @@ import { parseTableName, type WrittenTableName } from './table-name.ts';
  * again brings everything up to date, touching only what differs; on a table that is as it should be it takes no lock.
  *
  * Captured are rows written by any statement (also COPY, MERGE, foreign-key cascades, and writes to a partition), except an
- * update that changes nothing. Not captured are TRUNCATE, and what is written while `session_replication_role` is `replica`
- * (logical replication, some restores). A row above 16 MiB is captured as its key. The session settings `tocsin.actor` and
+ * update that changes nothing. Not captured are TRUNCATE, what is written while `session_replication_role` is `replica`
+ * (logical replication, some restores), and rows that MERGE moves to another partition: PostgreSQL shows them to statement
+ * triggers as deleted and inserted, if the MERGE also says DELETE and INSERT, or else not at all. A row above 16 MiB is captured as its key. The session settings `tocsin.actor` and
  * `tocsin.trace_context`, if set, are stored with the event.
  *
  * The triggers run with the rights of the role that installs: writers need no rights on schema `tocsin`. It all happens in one

@@ -1,10 +1,12 @@
-import type { CompiledAction, StoredTemplate, Transports } from '../deliver/action.ts';
+import type { CompiledAction, MessageContext, StoredTemplate, Transports } from '../deliver/action.ts';
 import { redact } from '../log/redact.ts';
 import type { WorkflowEvent } from '../model/event.ts';
+import type { Reason } from '../model/reason.ts';
 import type { Recipient } from '../model/recipient.ts';
 import { afterAttempt, type DeliveryOutcome, defaultRetryPolicy } from '../model/retry.ts';
 import type { ClaimedDelivery } from '../store/pending-deliveries.ts';
 import type { AttemptRecord } from '../store/record-attempts.ts';
+import type { NewNotification } from '../store/write-plan.ts';
 import type { RunnableAction, RunnableWorkflow } from './compile-workflow.ts';
 
 /** What an attempt needs from outside. */
@@ -36,7 +38,7 @@ export async function attemptDelivery(options: {
   const startedAt = performance.now();
   const secrets: string[] = [];
   const action = source.workflow?.actions.find((candidate) => candidate.partId === claimed.actionId);
-  const outcome = await attempt({ ...options, action, secrets });
+  const { outcome, notification } = await attempt({ ...options, action, secrets });
   const verdict = afterAttempt({
     policy: action?.retry ?? defaultRetryPolicy,
     attempts: claimed.attempts - claimed.attemptsBase,
@@ -57,8 +59,12 @@ export async function attemptDelivery(options: {
     durationMs: Math.round(performance.now() - startedAt),
     next: verdict.status,
     delayMs: verdict.status === 'pending' ? verdict.delayMs : 0,
+    notification,
   };
 }
+
+/** What an attempt came to, and the inbox row that is to stand with it. */
+type Attempted = { readonly outcome: DeliveryOutcome; readonly notification: NewNotification | null };
 
 async function attempt(options: {
   claimed: ClaimedDelivery;
@@ -67,19 +73,23 @@ async function attempt(options: {
   action: RunnableAction | undefined;
   secrets: string[];
   signal: AbortSignal;
-}): Promise<DeliveryOutcome> {
+}): Promise<Attempted> {
   const { claimed, source, services, action, secrets } = options;
-  if (!source.event) return { status: 'failed', reason: 'event_expired' };
-  if (!source.workflow || !action) return { status: 'failed', reason: 'version_missing' };
-  const compiled = action.compiled;
-  if (compiled?.kind !== 'external') return { status: 'failed', reason: 'unknown_handler' };
+  if (!source.event) return failed('event_expired');
+  if (!source.workflow || !action) return failed('version_missing');
+  const { compiled } = action;
+  if (compiled === null) return failed('unknown_handler');
+  const { workflowId: id, name, version } = source.workflow;
+  const message: MessageContext = {
+    event: source.event,
+    workflow: { id, name, version },
+    recipient: claimed.recipient as Recipient | null,
+  };
+  if (compiled.kind === 'inbox') return composeAgain(compiled, claimed, message);
   const signal = AbortSignal.any([options.signal, AbortSignal.timeout(action.timeoutMs)]);
-  const { workflow, event } = { workflow: source.workflow, event: source.event };
-  return within(signal, () =>
+  const outcome = await within(signal, () =>
     compiled.deliver({
-      event,
-      workflow: { id: workflow.workflowId, name: workflow.name, version: workflow.version },
-      recipient: claimed.recipient as Recipient | null,
+      ...message,
       tenantId: claimed.tenantId,
       deliveryId: claimed.id,
       executionId: claimed.executionId,
@@ -95,6 +105,23 @@ async function attempt(options: {
       storedTemplate: (name) => services.storedTemplate(claimed.tenantId, name),
     }),
   );
+  return { outcome, notification: null };
+}
+
+function failed(reason: Reason): Attempted {
+  return { outcome: { status: 'failed', reason }, notification: null };
+}
+
+/** An inbox notification that could not be composed when it was planned, and was redriven. */
+function composeAgain(
+  compiled: Extract<CompiledAction, { kind: 'inbox' }>,
+  claimed: ClaimedDelivery,
+  message: MessageContext,
+): Attempted {
+  const content = compiled.compose(message);
+  if (!content.ok) return { outcome: { status: 'failed', reason: content.error }, notification: null };
+  const { id, tenantId, recipientId: userId, executionId } = claimed;
+  return { outcome: { status: 'delivered' }, notification: { id, tenantId, userId, executionId, ...content.value } };
 }
 
 /** The handler's outcome, or `timeout` when it does not come before the signal, also from a handler that ignores it. */

@@ -62,7 +62,9 @@ function addRecipient(
     const content = compiled.compose(message);
     const status = content.ok ? 'delivered' : 'dead';
     const reason = content.ok ? null : content.error;
-    const delivery = newDelivery(context, { action, recipientId: recipient.id, recipient: null, status, reason });
+    // One that could not be composed keeps its recipient, so that it can be redriven.
+    const kept = content.ok ? null : stringifyJson(recipient);
+    const delivery = newDelivery(context, { action, recipientId: recipient.id, recipient: kept, status, reason });
     plan.deliveries.push(delivery);
     if (!content.ok) {
       plan.failed += 1;

@@ -20,7 +20,12 @@ import {
 } from '../store/pending-deliveries.ts';
 import { type ClaimedExecution, claimExecutions } from '../store/pending-executions.ts';
 import { readExecutionOrigins, readStoredEvent } from '../store/read-events.ts';
-import { type AttemptRecord, recordAttempts, recordLostAttempts } from '../store/record-attempts.ts';
+import {
+  type AttemptRecord,
+  insertRecordedNotifications,
+  recordAttempts,
+  recordLostAttempts,
+} from '../store/record-attempts.ts';
 import { insertDeliveries, insertExecutions } from '../store/write-plan.ts';
 import { attemptDelivery, type DeliveryServices, type DeliverySource } from './attempt-delivery.ts';
 import { decodeEvent } from './decode-event.ts';
@@ -195,8 +200,18 @@ export class WorkflowEngine extends EventEmitter<EngineEvents> implements EventP
     );
   }
 
+  /** Records attempts and moves their deliveries and executions on. */
   async record(records: readonly AttemptRecord[]): Promise<void> {
-    await recordAttempts(this.#options.database.pool, records);
+    const { database } = this.#options;
+    const notifications = records.flatMap(({ notification }) => notification ?? []);
+    if (notifications.length === 0) {
+      await recordAttempts(database.pool, records);
+      return;
+    }
+    await database.transaction(async (_tx, client) => {
+      await recordAttempts(client, records);
+      await insertRecordedNotifications(client, notifications);
+    });
   }
 
   async renew(held: readonly ClaimedDelivery[]): Promise<void> {

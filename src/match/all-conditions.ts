@@ -1,5 +1,4 @@
 import type { ConditionTrace, Verdict } from '../model/condition.ts';
-import type { FieldRead } from '../model/field-path.ts';
 import type { AccessPredicate, CompiledCondition, ConditionServices, Subject } from './condition.ts';
 
 /** Conditions of which all must be true, as one. */
@@ -11,7 +10,6 @@ export type AllConditions = Pick<CompiledCondition, 'test'> & {
    * looked up and stays `deferred`.
    */
   readonly evaluate: (subject: Subject, services: ConditionServices) => Promise<readonly ConditionTrace[]>;
-  readonly reads: readonly FieldRead[];
   readonly access: readonly AccessPredicate[];
 };
 
@@ -21,7 +19,6 @@ export function allConditions(conditions: readonly CompiledCondition[]): AllCond
     test: testAll(conditions),
     trace: (subject) => conditions.map(({ trace }) => trace(subject)),
     evaluate: (subject, services) => evaluateUntil(conditions, { subject, services, decisive: false }),
-    reads: conditions.flatMap(({ reads }) => reads),
     access: conditions.flatMap(({ access }) => access),
   };
 }
@@ -51,13 +48,13 @@ function testBoth(first: Test, second: Test): Test {
   };
 }
 
-/** False if one of the rest is; else error if one of all is. */
+/** False if one of the rest is; else deferred if one of all is. */
 function undecided(first: Verdict, tests: readonly Test[], rest: { from: number; subject: Subject }): Verdict {
   let result = first;
   for (let i = rest.from; i < tests.length; i++) {
     const verdict = (tests[i] as Test)(rest.subject);
     if (verdict === false) return false;
-    if (verdict === 'error') result = verdict;
+    if (verdict === 'deferred') result = verdict;
   }
   return result;
 }

@@ -3,7 +3,6 @@ import type { ConditionTrace } from '../model/condition.ts';
 import { parseInput, pathText } from '../model/parse-input.ts';
 import { err, ok, type Result } from '../model/result.ts';
 import { conditionInput } from '../model/workflow.ts';
-import { type AllConditions, allConditions } from './all-conditions.ts';
 import type { CompileContext, CompiledCondition, ConditionHandler } from './condition.ts';
 
 /** Condition types by name: `Handlers['conditions']`. */
@@ -24,22 +23,6 @@ export function compileCondition(
   context: Omit<CompileContext, 'compile'>,
 ): Result<CompiledCondition, readonly Issue[]> {
   return compileAt(definition, { family, context, depth: 0 });
-}
-
-/** Compiles conditions of which all must be true; `context.path` is where the list stands, e.g. `conditions`. */
-export function compileConditions(
-  family: ConditionFamily,
-  definitions: readonly unknown[],
-  context: Omit<CompileContext, 'compile'>,
-): Result<AllConditions, readonly Issue[]> {
-  const compiled: CompiledCondition[] = [];
-  const issues: Issue[] = [];
-  for (const [index, definition] of definitions.entries()) {
-    const result = compileCondition(family, definition, { ...context, path: pathText(context.path, [index]) });
-    if (result.ok) compiled.push(result.value);
-    else issues.push(...result.error);
-  }
-  return issues.length > 0 ? err(issues) : ok(allConditions(compiled));
 }
 
 function compileAt(

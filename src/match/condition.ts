@@ -28,8 +28,8 @@ export type ConditionServices = {
 };
 
 /**
- * Something the condition cannot be true (or deferred) without: lets the index find workflows by value instead of asking
- * each. The field equals one of `values`, or its `comparisonKey` is a number from `min` to `max`, both included.
+ * Something the condition cannot become true without: lets the index find workflows by value instead of asking each. The
+ * field equals one of `values`, or its `comparisonKey` is a number from `min` to `max`, both included.
  */
 export type AccessPredicate =
   | { readonly segments: readonly string[]; readonly values: readonly Json[] }

@@ -31,7 +31,7 @@ export class WorkflowIndex<Entry> {
   readonly #tenants = new Map<string, Map<string, Map<string, Listeners<Entry>>>>();
   readonly #homes = new Map<string, Home<Entry>[]>();
 
-  /** Adds a workflow, in place of the one with the same id. Takes about a microsecond. */
+  /** Adds a workflow, in place of the one with the same id. Takes a few microseconds, however many there are. */
   add(workflow: IndexedWorkflow<Entry>): void {
     const { workflowId, tenantId, condition, reportFalse = false, value } = workflow;
     this.remove(workflowId);
@@ -43,7 +43,7 @@ export class WorkflowIndex<Entry> {
     if (homes.length > 0) this.#homes.set(workflowId, homes);
   }
 
-  /** Removes a workflow if it is there. Takes about a microsecond. */
+  /** Removes a workflow if it is there. Takes a few microseconds, too. */
   remove(workflowId: string): void {
     for (const { listeners, placement } of this.#homes.get(workflowId) ?? []) {
       listeners.tree.remove(placement);

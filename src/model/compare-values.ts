@@ -1,11 +1,13 @@
 /**
  * How two values are compared, everywhere: conditions, the index that finds workflows by value, and saved queries in memory.
  *
- * - Numbers compare exactly: 64-bit integers are bigints, and a decimal text beside a number counts as the number it
- *   writes (PostgreSQL's `numeric` is often handed on as text).
- * - Two texts that are both ISO dates or timestamps compare as moments; what has no zone is UTC.
- * - Two other texts compare by code point, like PostgreSQL's collation "C": the same on every machine.
- * - A date and a text that is none, NaN, and values of different kinds have no order; they are merely not equal.
+ * - Every value is of a kind: number, moment, text, boolean, null, list or object. A text that writes a number
+ *   (PostgreSQL's `numeric` is often handed on as text) has the order of numbers, one that writes an ISO date or timestamp
+ *   the order of moments; what has no zone is UTC.
+ * - Only values of one kind have an order, and NaN has none. Numbers compare exactly: 64-bit integers are bigints. Other
+ *   texts compare by code point, like PostgreSQL's collation "C": the same on every machine.
+ * - Values are equal when they are the same number, moment, text and so on. Two texts that write one number differently
+ *   ("007", "7") stay different texts; a text and a number are equal when the text writes that number.
  */
 import { isDeepStrictEqual } from 'node:util';
 import { instantOf } from './instant.ts';
@@ -29,6 +31,7 @@ export function compareValues(left: Json, right: Json): number | undefined {
 export function equalValues(left: Json, right: Json): boolean | undefined {
   if (left === right) return true;
   if (typeof left === 'object' && typeof right === 'object') return equalParts(left, right);
+  if (typeof left === 'string' && typeof right === 'string') return isSameInstant(left, right);
   return compareValues(left, right) === 0;
 }
 
@@ -75,6 +78,11 @@ function equalParts(left: Json, right: Json): boolean | undefined {
   }
 }
 
+function isSameInstant(left: string, right: string): boolean {
+  const instant = instantOf(left);
+  return instant !== undefined && instant === instantOf(right);
+}
+
 function isNumber(value: Json): value is number | bigint {
   return typeof value === 'number' || typeof value === 'bigint';
 }
@@ -90,7 +98,10 @@ function compareTexts(left: string, right: string): number | undefined {
   const leftInstant = instantOf(left);
   const rightInstant = instantOf(right);
   if (leftInstant !== undefined && rightInstant !== undefined) return order(leftInstant, rightInstant);
-  return leftInstant === rightInstant ? compareCodePoints(left, right) : undefined;
+  if (leftInstant !== rightInstant) return undefined;
+  const isNumeric = isNumericText(left);
+  if (isNumeric !== isNumericText(right)) return undefined;
+  return isNumeric ? compareNumbers(left, right) : compareCodePoints(left, right);
 }
 
 function compareNumbers(left: number | bigint | string, right: number | bigint | string): number | undefined {

@@ -19,24 +19,24 @@ export type ConditionTrace = {
   readonly children?: readonly ConditionTrace[];
 };
 
-/** All must be true. One false decides; else one error; else one deferred (Kleene's strong logic). */
+/** All must be true. One false decides; else it is open while one is deferred; else one error is an error (Kleene's strong logic). */
 export function allOf(verdicts: Iterable<Verdict>): Verdict {
   let result: Verdict = true;
   for (const verdict of verdicts) {
     if (verdict === false) return false;
-    if (verdict === 'error') result = 'error';
-    else if (verdict === 'deferred' && result === true) result = 'deferred';
+    if (verdict === 'deferred') result = verdict;
+    else if (verdict === 'error' && result === true) result = verdict;
   }
   return result;
 }
 
-/** One must be true. One true decides; else one error; else one deferred. */
+/** One must be true. One true decides; else it is open while one is deferred; else one error is an error. */
 export function anyOf(verdicts: Iterable<Verdict>): Verdict {
   let result: Verdict = false;
   for (const verdict of verdicts) {
     if (verdict === true) return true;
-    if (verdict === 'error') result = 'error';
-    else if (verdict === 'deferred' && result === false) result = 'deferred';
+    if (verdict === 'deferred') result = verdict;
+    else if (verdict === 'error' && result === false) result = verdict;
   }
   return result;
 }

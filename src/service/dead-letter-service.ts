@@ -7,7 +7,7 @@ import { parseInput } from '../model/parse-input.ts';
 import { err, ok, type Result } from '../model/result.ts';
 import { isStorableText } from '../model/storable-text.ts';
 import { boundedRead } from '../store/bounded-read.ts';
-import { type Database, inTransaction, type Orm, type Transaction } from '../store/database.ts';
+import { type Database, inTransaction, ormOf, type Transaction } from '../store/database.ts';
 import {
   type DeadLetterSelection,
   deadLetterKinds,
@@ -51,6 +51,7 @@ export type Redriven = {
 };
 
 type Answer<T> = Promise<Result<T, WorkflowError>>;
+type WriteOptions = { readonly tx?: Transaction | undefined };
 
 const batchSize = 1_000;
 const searchTimeoutMs = 15_000;
@@ -106,44 +107,51 @@ export class DeadLetterService {
    * Tries dead letters again: a delivery gets the attempts of its policy once more, an execution is decided anew, an event goes
    * back to the outbox. Twice is as once: what is not dead any more stays as it is.
    */
-  async redrive(
-    tenantId: string | null,
-    choice: RedriveChoice,
-    options: { readonly tx?: Transaction | undefined } = {},
-  ): Answer<Redriven> {
+  async redrive(tenantId: string | null, choice: RedriveChoice, options: WriteOptions = {}): Answer<Redriven> {
     if ('all' in choice) return this.#redriveAll(tenantId, choice, options);
     const ids = parseInput(idsInput, choice);
     if (!ids.ok) return err(invalid('the choice', ids.error));
     const wanted = new Set(ids.value.map((id) => id.toLowerCase()));
     const selection = selectionOf(tenantId, { ids: [...wanted].filter(isUuid) });
-    return inTransaction(this.#database, options.tx, async (tx) => {
-      const redriven = await redriveBatch(tx, selection, wanted.size);
-      const expired = await listExpiredDeadLetters(tx, selection, wanted.size);
-      const accounted = new Set([...redriven.executions, ...redriven.deliveries, ...redriven.events, ...expired]);
-      return ok({ ...counted(redriven), expired, unknown: [...wanted].filter((id) => !accounted.has(id)) });
-    });
+    const redriven = await this.#redriveBatch(selection, { ...options, limit: wanted.size });
+    const expired = await listExpiredDeadLetters(ormOf(this.#database, options.tx), selection, wanted.size);
+    const accounted = new Set([...redriven.executions, ...redriven.deliveries, ...redriven.events, ...expired]);
+    return ok({ ...counted(redriven), expired, unknown: [...wanted].filter((id) => !accounted.has(id)) });
   }
 
   async #redriveAll(
     tenantId: string | null,
     choice: z.input<typeof allInput>,
-    options: { readonly tx?: Transaction | undefined },
+    options: WriteOptions,
   ): Answer<Redriven> {
     const given = parseInput(allInput, choice);
     if (!given.ok) return err(invalid('the choice', given.error));
-    const database = this.#database;
-    const before = await inTransaction(database, options.tx, readNow);
-    const selection = selectionOf(tenantId, { ...given.value, before });
+    const orm = ormOf(this.#database, options.tx);
+    const selection = selectionOf(tenantId, { ...given.value, before: await readNow(orm) });
     const total = { deliveries: 0, executions: 0, events: 0 };
     let last: ReturnType<typeof counted>;
     do {
-      last = counted(await inTransaction(database, options.tx, (tx) => redriveBatch(tx, selection, batchSize)));
+      last = counted(await this.#redriveBatch(selection, { ...options, limit: batchSize }));
       total.deliveries += last.deliveries;
       total.executions += last.executions;
       total.events += last.events;
     } while (last.deliveries + last.executions + last.events > 0);
-    const expired = await inTransaction(database, options.tx, (tx) => listExpiredDeadLetters(tx, selection, batchSize));
-    return ok({ ...total, expired, unknown: [] });
+    return ok({ ...total, expired: await listExpiredDeadLetters(orm, selection, batchSize), unknown: [] });
+  }
+
+  /**
+   * Each kind in a transaction of its own, so that no locks of one are held while those of another are waited for. Executions
+   * first: one whose deliveries are redriven too is then pending already, and stays it.
+   */
+  async #redriveBatch(selection: DeadLetterSelection, options: WriteOptions & { limit: number }): Promise<Batch> {
+    const { tx, limit } = options;
+    const each = (redrive: typeof redriveEvents) =>
+      inTransaction(this.#database, tx, (orm) => redrive(orm, selection, limit));
+    return {
+      executions: await each(redriveExecutions),
+      deliveries: await each(redriveDeliveries),
+      events: await each(redriveEvents),
+    };
   }
 }
 
@@ -152,13 +160,6 @@ type Batch = {
   readonly deliveries: readonly string[];
   readonly events: readonly string[];
 };
-
-/** Executions first: one whose deliveries are redriven too is then pending already, and stays it. */
-async function redriveBatch(tx: Orm, selection: DeadLetterSelection, limit: number): Promise<Batch> {
-  const executions = await redriveExecutions(tx, selection, limit);
-  const deliveries = await redriveDeliveries(tx, selection, limit);
-  return { executions, deliveries, events: await redriveEvents(tx, selection, limit) };
-}
 
 function counted(batch: Batch): { deliveries: number; executions: number; events: number } {
   const { deliveries, executions, events } = batch;

@@ -58,7 +58,6 @@ type Answer<T> = Promise<Result<T, WorkflowError>>;
 const searchTimeoutMs = 15_000;
 
 const hourMs = 3_600_000;
-/** A tenant's newest are looked for in its last hour first, then in longer windows, then everywhere. */
 const windowsMs = [hourMs, 24 * hourMs, 8 * 24 * hourMs];
 
 /** What executions came to, for the people who wrote the workflows. */
@@ -123,10 +122,14 @@ export class ExecutionLogService {
   }
 }
 
-/** Bounds of a window leave out the partitions before it; a longer window is asked only when the one before is not full. */
+/**
+ * What a tenant did last is looked for in short windows first, whose bounds leave out the partitions before them; a longer one is
+ * asked only when the one before is not full.
+ */
 async function search(tx: Orm, query: ExecutionQuery, now: Date): Promise<ExecutionRow[]> {
   const newestMs = query.beforeId === null ? (query.to ?? now).getTime() : momentOf(query.beforeId);
-  for (const windowMs of query.workflowId === null ? windowsMs : []) {
+  const isOfTenant = query.workflowId === null && query.entityType === null && query.entityId === null;
+  for (const windowMs of isOfTenant ? windowsMs : []) {
     const from = new Date(Math.max(0, newestMs - windowMs));
     if (query.from && query.from >= from) break;
     const rows = await listExecutions(tx, { ...query, from });

@@ -16,10 +16,6 @@ export async function loadValidationContext(
     entityTypes,
     templates,
     secrets,
-    savedQueries: new Map(savedQueries.map(({ name, definition }) => [name, parametersOf(definition)])),
+    savedQueries: new Map(savedQueries.map(({ name, parameters }) => [name, parameters.map((given) => given.name)])),
   };
-}
-function parametersOf(definition: unknown): readonly string[] {
-  void definition;
-  return [];
 }

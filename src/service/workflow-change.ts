@@ -51,11 +51,10 @@ export function definitionOf(workflow: WorkflowDefinition): WorkflowDefinition {
 
 /** Locks the workflow, lets `work` look at it and decide, all in one transaction. `work` refuses before it writes. */
 export async function withLockedWorkflow<T>(
-  database: Database,
-  target: { key: WorkflowKey; options: ChangeOptions },
+  target: { database: Database; key: WorkflowKey; options: ChangeOptions },
   work: (current: Workflow, tx: Orm) => Answer<T>,
 ): Answer<T> {
-  const { key, options } = target;
+  const { database, key, options } = target;
   if (!isUuid(key.id)) return err(workflowNotFound(key.id));
   return inTransaction(database, options.tx, async (tx) => {
     const current = (await lockWorkflow(tx, key)) ? await readWorkflow(tx, key) : null;

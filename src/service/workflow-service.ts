@@ -122,7 +122,7 @@ export class WorkflowService {
     patch: WorkflowPatch,
     options: ChangeOptions = {},
   ): Answer<Workflow> {
-    return withLockedWorkflow(this.#database, { key: { tenantId, id }, options }, async (current, tx) => {
+    return withLockedWorkflow({ database: this.#database, key: { tenantId, id }, options }, async (current, tx) => {
       const refusal = reasonAgainstUpdate(current);
       if (refusal) return err(refusal);
       const context = await loadValidationContext(tx, { tenantId, handlers: this.#handlers });
@@ -177,7 +177,7 @@ export class WorkflowService {
 
   /** Deletes a workflow that is not active and answers it as it last was. Its name is free; its versions and logs stay. */
   async deleteWorkflow(tenantId: string, id: string, options: ChangeOptions = {}): Answer<Workflow> {
-    return withLockedWorkflow(this.#database, { key: { tenantId, id }, options }, async (current, tx) => {
+    return withLockedWorkflow({ database: this.#database, key: { tenantId, id }, options }, async (current, tx) => {
       const refusal = reasonAgainstDelete(current);
       if (refusal) return err(refusal);
       await markWorkflowDeleted(tx, { tenantId, id });
@@ -287,7 +287,7 @@ export class WorkflowService {
     toRun?: (current: Workflow, tx: Orm) => Promise<WorkflowDefinition | null>;
   }): Answer<Workflow> {
     const { key, options, step, toRun } = given;
-    return withLockedWorkflow(this.#database, { key, options }, async (current, tx) => {
+    return withLockedWorkflow({ database: this.#database, key, options }, async (current, tx) => {
       const transition = step(current);
       if (!transition.ok) return transition;
       const { name, description } = current;

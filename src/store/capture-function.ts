@@ -5,7 +5,7 @@
  * - Names: in `select "id" from (select row.*) present`, standing beside a subquery `missing` that has every column as
  *   null, an unqualified name means the table's column while there is one and that null when it is gone. PostgreSQL
  *   resolves it anew after each ALTER TABLE, and the planner flattens it to a plain column.
- * - Types: values are compared by `tocsin.differs(new, old, null::type)`, of which one version takes every type.
+ * - Types: values are compared by `tocsin.differs(new, old, 0)`, of which one version takes every type.
  * - Values: images are `json`, which takes every value a row can hold (`jsonb` refuses an escaped NUL).
  * - Size: the image of a row above `largestImageBytes` is its key alone, as JSON text of a row may outgrow PostgreSQL's 1 GB.
  * - NOTIFY fails when its queue is full: `tocsin.wake_up()` then leaves it to the poll.
@@ -17,13 +17,10 @@
 import { escapeIdentifier, escapeLiteral } from 'pg';
 import type { RowOperation } from '../model/event.ts';
 import { idleLockKey } from '../model/wake-up.ts';
-import type { CapturedColumn, CapturedTable } from './capture-registry.ts';
+import type { CapturedTable } from './capture-registry.ts';
 
 /** Rows above this are captured as their key and tenant columns only. */
 export const largestImageBytes = 16 * 1024 * 1024;
-
-/** Alias of a written row as a whole. A column of the same name would hide it: hence the blank. */
-const wholeRow = '"tocsin row"';
 
 /** The settings an event takes from the writer's session. */
 const sessionValues = `nullif(pg_catalog.current_setting('tocsin.actor', true), ''),
@@ -50,114 +47,139 @@ end
 
 /** Inserted or deleted rows. */
 function writeRows(table: CapturedTable, operation: 'insert' | 'delete'): string {
-  const value = (column: string) => `known.${escapeIdentifier(column)}`;
-  const image = imageOf(table, `${wholeRow}.*`, value);
-  return `  insert into tocsin.events
+  const { row, read } = aliasesOf(table);
+  const written = (columns: readonly string[]) => `  insert into tocsin.events
     (tenant_id, source, entity_type, entity_id, operation, ${operation === 'insert' ? 'payload' : 'previous'}, actor, trace_context)
   select
-    ${tenantOf(table, value)},
+    ${tenantOf(table, read)},
     'db',
     ${escapeLiteral(table.entityType)},
-    ${keyOf(table, value)},
+    ${keyOf(table, read)},
     '${operation}',
-    ${image},
+    ${imageOf(table, `${row}.*`, read)},
     ${sessionValues}
-  from ${rowsOf(table, operation === 'insert' ? 'new_rows' : 'old_rows')}
-    ${known(wholeRow, identityColumns(table))}${whereSubscribed('where', table, operation, value)};`;
+  from ${rowsOf(table, operation === 'insert' ? 'new_rows' : 'old_rows', columns)}
+  where true${andSubscribed(table, operation, read)}`;
+  if (table.excluded.length === 0) return `${written(identityColumns(table))};`;
+  return whenReadable(table, { all: written(capturedColumns(table)), identity: written(identityColumns(table)) });
 }
 
-/**
- * Updated rows, if one of their columns differs. The second statement runs only when a column was replaced by a virtual
- * generated one (PostgreSQL 18), which cannot be read from a transition table: it does without the names of what changed.
- */
+/** Updated rows, if one of their columns differs. */
 function writeUpdates(table: CapturedTable): string {
-  const columns = table.columns.map(({ name }) => name);
-  const readable = `tocsin.columns_are_readable(${[table.schemaName, table.tableName].map(escapeLiteral).join(', ')}, ${textArray(columns)})`;
-  return `${writePairs(table, columns, {
-    changed: changedNames(table.columns),
-    condition: `${readable}
-    and (pg_catalog.cardinality(changed.names) > 0${unknownColumnDiffers(table)})`,
-  })}
-  if not found then
-${writePairs(table, identityColumns(table), {
-  changed: `'{}'::text[]`,
-  condition: `not ${readable}
-    and pg_catalog.record_image_ne(n.row, o.row) is not false`,
-})}
-  end if;`;
+  const columns = capturedColumns(table);
+  const all = writePairs(table, columns, { changed: changedNames(columns), differs: differsElsewhere(table, columns) });
+  const identity = writePairs(table, identityColumns(table), {
+    changed: "'{}'::text[]",
+    differs: table.excluded.length > 0 ? 'true' : 'pg_catalog.record_image_ne(n.row, o.row)',
+  });
+  return whenReadable(table, { all, identity });
 }
 
-/** `columns` are read from both rows; the condition must stay true for a null row, or the full join becomes an inner one. */
+/** Pairs of an old and a new row, `columns` read from both. `offset 0` keeps the planner from finding what changed twice. */
 function writePairs(
   table: CapturedTable,
   columns: readonly string[],
-  written: { changed: string; condition: string },
+  found: { changed: string; differs: string },
 ): string {
-  const value = (side: 'n' | 'o') => (column: string) => `${side}.c${columns.indexOf(column)}`;
+  const valueIn = (side: 'now' | 'was') => (column: string) => `pair.${side}_${columns.indexOf(column)}`;
+  const identity = identityColumns(table)
+    .map((column) => columns.indexOf(column))
+    .map((index) => `, n.c${index} as now_${index}, o.c${index} as was_${index}`);
   return `  insert into tocsin.events
     (tenant_id, source, entity_type, entity_id, operation, payload, previous, changed, actor, trace_context)
   select
-    ${tenantOf(table, value('n'))},
+    ${tenantOf(table, valueIn('now'))},
     'db',
     ${escapeLiteral(table.entityType)},
-    ${keyOf(table, value('n'))},
+    ${keyOf(table, valueIn('now'))},
     'update',
-    ${imageOf(table, 'n.row', value('n'))},
-    ${imageOf(table, 'o.row', value('o'))},
-    changed.names,
+    ${imageOf(table, 'pair.now', valueIn('now'))},
+    ${imageOf(table, 'pair.was', valueIn('was'))},
+    pair.changed,
     ${sessionValues}
-  from ${numbered(table, 'new_rows', columns)} n
-    full join ${numbered(table, 'old_rows', columns)} o on n.ordinal = o.ordinal
-    cross join lateral (select ${written.changed} as names) changed
-  where ${written.condition}${whereSubscribed('and', table, 'update', value('n'))};`;
+  from (
+    select n.row as now, o.row as was${identity.join('')},
+      ${found.changed} as changed,
+      ${found.differs} as differs
+    from (
+      ${numberedRows(table, 'new_rows', columns)}
+    ) n
+      full join (
+      ${numberedRows(table, 'old_rows', columns)}
+    ) o on n.ordinal = o.ordinal
+    offset 0
+  ) pair
+  where (pg_catalog.cardinality(pair.changed) > 0 or pair.differs)${andSubscribed(table, 'update', valueIn('now'))}`;
 }
 
-/** The rows of a transition table, numbered, with `columns` as c0, c1, ... */
-function numbered(table: CapturedTable, transitionTable: string, columns: readonly string[]): string {
-  const values = columns.map((column, index) => `, known.${escapeIdentifier(column)} as c${index}`).join('');
-  return `(
-      select ${wholeRow} as row, pg_catalog.row_number() over () as ordinal${values}
-      from ${rowsOf(table, transitionTable)}
-        ${known(wholeRow, columns)}
-    )`;
+/**
+ * A statement that reads all captured columns; and one that reads only key and tenant, for when a column was replaced by a
+ * virtual generated one (PostgreSQL 18), which cannot be read from a transition table. The test is made when a statement is
+ * planned, so that it costs a writer nothing.
+ */
+function whenReadable(table: CapturedTable, statements: { all: string; identity: string }): string {
+  const names = [table.schemaName, table.tableName].map((name) => escapeLiteral(name)).join(', ');
+  const columns = capturedColumns(table).map((column) => escapeLiteral(column));
+  const isReadable = `tocsin.columns_are_readable(${names}, array[${columns.join(', ')}]::text[])`;
+  return `${statements.all}
+    and ${isReadable};
+  if not found then
+${statements.identity}
+    and not ${isReadable};
+  end if;`;
 }
 
-/** The rows of a transition table, each with only what may be captured of it. */
-function rowsOf(table: CapturedTable, transitionTable: string): string {
-  if (table.excluded.length === 0) return `${transitionTable} ${wholeRow}`;
-  const columns = table.columns.map(({ name }) => name);
-  return `${transitionTable} whole
-    cross join lateral (select captured.* from (select) nothing ${known('whole', columns, 'captured')}) ${wholeRow}`;
+/**
+ * `row` is a written row as far as it may be captured, `known` has columns of it by name, null for those that are gone. With
+ * excluded columns both are the same. A column of that name would hide the row: hence the blank.
+ */
+function aliasesOf(table: CapturedTable): { row: string; known: string; read: ReadColumn } {
+  const row = '"tocsin row"';
+  const known = table.excluded.length > 0 ? row : 'known';
+  return { row, known, read: (column) => `${known}.${escapeIdentifier(column)}` };
 }
 
-/** `known` has the values of these columns of a row, and null for those that are gone. */
-function known(row: string, columns: readonly string[], alias = 'known'): string {
+/** The rows of a transition table with these columns of theirs. */
+function rowsOf(table: CapturedTable, transitionTable: string, columns: readonly string[]): string {
+  const { row, known } = aliasesOf(table);
+  const written = known === row ? 'written' : row;
   const names = columns.map((column) => escapeIdentifier(column));
-  const nulls = names.map((name) => `null::text as ${name}`).join(', ');
-  return `cross join lateral (
-      select present.*
-      from (select ${nulls}) missing
-        cross join lateral (select ${names.join(', ')} from (select ${row}.*) present) present
-    ) ${alias}`;
+  const nulls = names.map((name) => `null::text as ${name}`);
+  return `${transitionTable} ${written}
+        cross join lateral (
+          select present.*
+          from (select ${nulls.join(', ')}) missing
+            cross join lateral (select ${names.join(', ')} from (select ${written}.*) present) present
+        ) ${known}`;
 }
 
-function changedNames(columns: readonly CapturedColumn[]): string {
+/** The same, numbered, with the columns as c0, c1, ... */
+function numberedRows(table: CapturedTable, transitionTable: string, columns: readonly string[]): string {
+  const { row, read } = aliasesOf(table);
+  const values = columns.map((column, index) => `, ${read(column)} as c${index}`);
+  return `select ${row} as row, pg_catalog.row_number() over () as ordinal${values.join('')}
+      from ${rowsOf(table, transitionTable, columns)}`;
+}
+
+function changedNames(columns: readonly string[]): string {
   const names = columns.map(
-    ({ name, comparedAs }, index) =>
-      `case when tocsin.differs(n.c${index}, o.c${index}, null::${comparedAs}) then ${escapeLiteral(name)} end`,
+    (column, index) => `case when tocsin.differs(n.c${index}, o.c${index}, 0) then ${escapeLiteral(column)} end`,
   );
   return `pg_catalog.array_remove(array[
-      ${names.join(',\n      ')}
-    ]::text[], null)`;
+        ${names.join(',\n        ')}
+      ]::text[], null)`;
 }
 
-/** True for a pair that differs only in columns added since: those are in the image, but not in the list of what changed. */
-function unknownColumnDiffers(table: CapturedTable): string {
-  if (table.excluded.length > 0) return '';
-  const values = (side: string) => table.columns.map((_, index) => `${side}.c${index}`).join(', ');
-  return `
-      or pg_catalog.record_image_ne(n.row, o.row)
+/** True for a pair that differs, but in none of `columns`: in one added since, which is in the image of a whole row. */
+function differsElsewhere(table: CapturedTable, columns: readonly string[]): string {
+  if (table.excluded.length > 0) return 'false';
+  const values = (side: string) => columns.map((_, index) => `${side}.c${index}`).join(', ');
+  return `pg_catalog.record_image_ne(n.row, o.row)
         and not pg_catalog.record_image_ne(row(${values('n')}), row(${values('o')}))`;
+}
+
+function capturedColumns(table: CapturedTable): readonly string[] {
+  return table.columns.map(({ name }) => name);
 }
 
 /** The columns an event is filed under: the key and the tenant column. */
@@ -165,23 +187,23 @@ function identityColumns(table: CapturedTable): readonly string[] {
   return [...new Set([...table.keyColumns, ...(table.tenantColumn === null ? [] : [table.tenantColumn])])];
 }
 
-type ValueOf = (column: string) => string;
+type ReadColumn = (column: string) => string;
 
-function imageOf(table: CapturedTable, row: string, value: ValueOf): string {
-  const identity = identityColumns(table).map((column) => `${escapeLiteral(column)}, ${value(column)}`);
+function imageOf(table: CapturedTable, row: string, read: ReadColumn): string {
+  const identity = identityColumns(table).map((column) => `${escapeLiteral(column)}, ${read(column)}`);
   return `case
       when pg_catalog.pg_column_size(${row}) <= ${largestImageBytes} then pg_catalog.to_json(${row})
       else pg_catalog.json_build_object(${identity.join(', ')})
     end`;
 }
 
-function tenantOf(table: CapturedTable, value: ValueOf): string {
+function tenantOf(table: CapturedTable, read: ReadColumn): string {
   if (table.tenantColumn === null) return escapeLiteral(table.tenant ?? '');
-  return `coalesce(${value(table.tenantColumn)}::text, '')`;
+  return `coalesce(${read(table.tenantColumn)}::text, '')`;
 }
 
-function keyOf(table: CapturedTable, value: ValueOf): string {
-  const [first, ...others] = table.keyColumns.map(value);
+function keyOf(table: CapturedTable, read: ReadColumn): string {
+  const [first, ...others] = table.keyColumns.map(read);
   if (first === undefined) return `''`;
   if (others.length === 0) return `coalesce(${first}::text, '')`;
   return `pg_catalog.json_build_array(${[first, ...others].join(', ')})::text`;
@@ -191,12 +213,8 @@ function subscription(table: CapturedTable, operation: RowOperation): string {
   return `select from tocsin.subscriptions s where s.entity_type = ${escapeLiteral(table.entityType)} and s.operation = '${operation}'`;
 }
 
-function whereSubscribed(word: 'where' | 'and', table: CapturedTable, operation: RowOperation, value: ValueOf): string {
+function andSubscribed(table: CapturedTable, operation: RowOperation, read: ReadColumn): string {
   if (!table.onlyWhenSubscribed) return '';
   return `
-    ${word} exists (${subscription(table, operation)} and s.tenant_id = ${tenantOf(table, value)})`;
-}
-
-function textArray(values: readonly string[]): string {
-  return `array[${values.map((value) => escapeLiteral(value)).join(', ')}]::text[]`;
+    and exists (${subscription(table, operation)} and s.tenant_id = ${tenantOf(table, read)})`;
 }

@@ -12,8 +12,6 @@ export type CapturedColumn = {
   readonly name: string;
   /** Type with its schema, unless built in: `int8`, `public.citext`. */
   readonly type: string;
-  /** Built-in type whose equality says whether two values differ (`tocsin.differs`). */
-  readonly comparedAs: string;
 };
 
 /** A captured table, as installed. */

@@ -45,21 +45,24 @@ export type ExecutionRow = {
 
 /**
  * Executions, newest first. Ids are time-ordered, so bounds of time are bounds of ids and leave out the partitions of other
- * days; one workflow is read through its index, and a tenant through those of its workflows, the newest of each merged.
+ * days. One workflow is read through its index, a tenant through those of its workflows, the newest of each merged, and what
+ * was about an entity through the events that are kept.
  */
 export async function listExecutions(orm: Orm, query: ExecutionQuery): Promise<ExecutionRow[]> {
   const { tenantId, workflowId, limit, offset } = query;
-  const ids =
-    workflowId === null
-      ? sql`
-          select found.id
-          from tocsin.workflows w
-          cross join lateral (${newestIds(query, sql`w.id`, limit + offset)}) found
-          where w.tenant_id = ${tenantId}
-          order by found.id desc
-          limit ${limit}
-          offset ${offset}`
-      : sql`${newestIds(query, sql`${workflowId}::uuid`, limit)} offset ${offset}`;
+  const page = sql`order by found.id desc limit ${limit} offset ${offset}`;
+  const isAboutEntity = query.entityType !== null || query.entityId !== null;
+  if (isAboutEntity) return readExecutions(orm, { tenantId, ids: sql`${idsAboutEntity(query)} ${page}` });
+  if (workflowId !== null) {
+    const found = newestIds(query, { workflowId: sql`${workflowId}::uuid`, limit: limit + offset });
+    return readExecutions(orm, { tenantId, ids: sql`select found.id from (${found}) found ${page}` });
+  }
+  const ids = sql`
+    select found.id
+    from tocsin.workflows w
+    cross join lateral (${newestIds(query, { workflowId: sql`w.id`, limit: limit + offset })}) found
+    where w.tenant_id = ${tenantId}
+    ${page}`;
   return readExecutions(orm, { tenantId, ids });
 }
 
@@ -166,27 +169,47 @@ async function readExecutions(orm: Orm, options: { tenantId: string; ids: SQL })
   return result.rows;
 }
 
-function newestIds(query: ExecutionQuery, workflowId: SQL, limit: number): SQL {
-  const { tenantId, statuses, entityType, entityId, from, to, beforeId } = query;
-  const isOfEntity = entityType !== null || entityId !== null;
-  const where = [
+function newestIds(query: ExecutionQuery, of: { workflowId: SQL; limit: number }): SQL {
+  return sql`
+    select e.id
+    from tocsin.executions e
+    where ${isWanted(query)}
+      and e.workflow_id = ${of.workflowId}
+    order by e.id desc
+    limit ${of.limit}`;
+}
+
+/** An execution has the moment of its event in its id: that is how the executions of an event are found. */
+function idsAboutEntity(query: ExecutionQuery): SQL {
+  const { tenantId, workflowId, entityType, entityId } = query;
+  return sql`
+    select found.id
+    from tocsin.event_history h
+    cross join lateral (
+      select e.id
+      from tocsin.executions e
+      where e.id >= (left(h.id::text, 13) || '-0000-0000-000000000000')::uuid
+        and e.id <= (left(h.id::text, 13) || '-ffff-ffff-ffffffffffff')::uuid
+        and e.event_id = h.id
+        and ${isWanted(query)}
+        and (${workflowId}::uuid is null or e.workflow_id = ${workflowId}::uuid)
+    ) found
+    where h.tenant_id = ${tenantId}
+      and (${entityType}::text is null or h.entity_type = ${entityType})
+      and (${entityId}::text is null or h.entity_id = ${entityId})
+      ${query.from ? sql`and h.id >= tocsin.id_at(${query.from.toISOString()})` : sql``}
+      ${query.to ? sql`and h.id < tocsin.id_at(${query.to.toISOString()})` : sql``}`;
+}
+
+function isWanted({ tenantId, statuses, from, to, beforeId }: ExecutionQuery): SQL {
+  const conditions = [
     sql`e.tenant_id = ${tenantId}`,
-    sql`e.workflow_id = ${workflowId}`,
     statuses && sql`e.status = any(${sql.param(statuses)}::text[])`,
     from && sql`e.id >= tocsin.id_at(${from.toISOString()})`,
     to && sql`e.id < tocsin.id_at(${to.toISOString()})`,
     beforeId === null ? null : sql`e.id < ${beforeId}::uuid`,
-    isOfEntity ? sql`h.tenant_id = e.tenant_id` : null,
-    entityType === null ? null : sql`h.entity_type = ${entityType}`,
-    entityId === null ? null : sql`h.entity_id = ${entityId}`,
   ].filter((condition) => condition !== null);
-  return sql`
-    select e.id
-    from tocsin.executions e
-    ${isOfEntity ? sql`join tocsin.event_history h on h.id = e.event_id` : sql``}
-    where ${sql.join(where, sql` and `)}
-    order by e.id desc
-    limit ${limit}`;
+  return sql.join(conditions, sql` and `);
 }
 
 function milliseconds(column: string): SQL {

@@ -1,5 +1,5 @@
-import { sql } from 'drizzle-orm';
-import { idleLockKey, wakeUpChannel } from '../model/wake-up.ts';
+import { type SQL, sql } from 'drizzle-orm';
+import { idleLockKey } from '../model/wake-up.ts';
 import type { Orm } from './database.ts';
 
 /** A domain event to be stored. Images are JSON text. */
@@ -46,18 +46,29 @@ async function writeEvent(tx: Orm, event: NewEvent, id?: string): Promise<string
   const written = await tx.execute<{ id: string }>(sql`
     with written as (
       insert into tocsin.events
-        (id, tenant_id, source, entity_type, entity_id, operation, payload, previous, actor, trace_context,
+        (id, tenant_id, source, entity_type, entity_id, operation, payload, previous, changed, actor, trace_context,
          idempotency_key, occurred_at)
       values (
         ${id === undefined ? sql`tocsin.new_id()` : sql`${id}::uuid`}, ${event.tenantId}, 'domain', ${event.entityType},
-        ${event.entityId}, ${event.operation}, ${event.payload}::json, ${event.previous}::json, ${event.actor},
-        ${event.traceContext}, ${event.idempotencyKey},
+        ${event.entityId}, ${event.operation}, ${event.payload}::json, ${event.previous}::json, ${changedFields(event)},
+        ${event.actor}, ${event.traceContext}, ${event.idempotencyKey},
         ${event.occurredAt === null ? sql`clock_timestamp()` : sql`${event.occurredAt.toISOString()}::timestamptz`})
       returning id
     )
-    select id, case when not pg_try_advisory_xact_lock_shared(${idleLockKey}) then pg_notify(${wakeUpChannel}, '') end
+    select id, case when not pg_try_advisory_xact_lock_shared(${idleLockKey}) then tocsin.wake_up() end
     from written`);
   const row = written.rows[0];
   if (!row) throw new Error('storing an event answered no id');
   return row.id;
+}
+
+/** The fields whose values differ from those before; as for a row, only updates have some. */
+function changedFields({ operation, payload, previous }: NewEvent): SQL {
+  if (operation !== 'update' || previous === null) return sql`null::text[]`;
+  return sql`array(
+          select key
+          from jsonb_each(${payload}::jsonb) after
+            full join jsonb_each(${previous}::jsonb) before using (key)
+          where after.value is distinct from before.value
+          order by key)`;
 }

@@ -1,3 +1,4 @@
+import { parseJson } from '../model/json.ts';
 import type { WorkflowDefinition } from '../model/workflow.ts';
 import type { Runner } from './connection.ts';
 
@@ -28,9 +29,9 @@ export async function loadChangedWorkflows(
   runner: Runner,
   options: { since: number; afterWorkflowId: string; limit: number },
 ): Promise<ChangedWorkflow[]> {
-  const result = await runner.query<ChangedWorkflow>(
+  const result = await runner.query<Omit<ChangedWorkflow, 'definition'> & { definition: string | null }>(
     `select w.id as "workflowId", w.tenant_id as "tenantId", w.name, w.changed_at_version::float8 as "changedAtVersion",
-       v.version, v.definition
+       v.version, v.definition::text as definition
      from tocsin.workflows w
      left join tocsin.workflow_versions v
        on v.workflow_id = w.id
@@ -43,7 +44,10 @@ export async function loadChangedWorkflows(
      limit $3`,
     [options.since, options.afterWorkflowId, options.limit],
   );
-  return result.rows;
+  return result.rows.map((row) => ({
+    ...row,
+    definition: row.definition === null ? null : readDefinition(row.definition),
+  }));
 }
 
 /** One published version, running or not; null when it does not exist. */
@@ -51,15 +55,21 @@ export async function loadWorkflowVersion(
   runner: Runner,
   options: { workflowId: string; version: number },
 ): Promise<{ tenantId: string; name: string; definition: WorkflowDefinition } | null> {
-  const result = await runner.query<{ tenantId: string; name: string; definition: WorkflowDefinition }>({
+  const result = await runner.query<{ tenantId: string; name: string; definition: string }>({
     name: 'tocsin_workflow_version',
     text: `
-      select w.tenant_id as "tenantId", w.name, v.definition
+      select w.tenant_id as "tenantId", w.name, v.definition::text as definition
       from tocsin.workflow_versions v
       join tocsin.workflows w on w.id = v.workflow_id
       where v.workflow_id = $1
         and v.version = $2`,
     values: [options.workflowId, options.version],
   });
-  return result.rows[0] ?? null;
+  const row = result.rows[0];
+  return row ? { ...row, definition: readDefinition(row.definition) } : null;
+}
+
+/** Integers beyond 2^53 in conditions stay exact. */
+function readDefinition(text: string): WorkflowDefinition {
+  return parseJson(text) as unknown as WorkflowDefinition;
 }

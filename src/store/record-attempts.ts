@@ -1,4 +1,5 @@
 import type { Runner } from './connection.ts';
+import type { NewNotification } from './write-plan.ts';
 
 /** The outcome of one attempt and what becomes of its delivery. */
 export type AttemptRecord = {
@@ -18,6 +19,8 @@ export type AttemptRecord = {
   readonly next: 'delivered' | 'pending' | 'dead';
   /** For `pending`: the wait before the next attempt. */
   readonly delayMs: number;
+  /** The inbox row that stands with the delivery, if it is one of the inbox (only redriven ones come this way). */
+  readonly notification: NewNotification | null;
 };
 
 /**
@@ -98,6 +101,31 @@ export async function recordAttempts(runner: Runner, records: readonly AttemptRe
       records.map((row) => row.delayMs),
     ],
   });
+}
+
+/**
+ * Writes inbox rows of deliveries that stand as delivered; call it in the transaction that recorded them. One that stands
+ * already stays.
+ */
+export async function insertRecordedNotifications(runner: Runner, rows: readonly NewNotification[]): Promise<void> {
+  await runner.query(
+    `insert into tocsin.notifications (id, tenant_id, user_id, execution_id, title, message, priority, link)
+     select row.id, row.tenant_id, user_id, row.execution_id, title, message, priority, link
+     from unnest($1::uuid[], $2::text[], $3::text[], $4::uuid[], $5::text[], $6::text[], $7::text[], $8::text[])
+       as row (id, tenant_id, user_id, execution_id, title, message, priority, link)
+     join tocsin.deliveries d on d.id = row.id and d.status = 'delivered'
+     on conflict (id) do nothing`,
+    [
+      rows.map((row) => row.id),
+      rows.map((row) => row.tenantId),
+      rows.map((row) => row.userId),
+      rows.map((row) => row.executionId),
+      rows.map((row) => row.title),
+      rows.map((row) => row.message),
+      rows.map((row) => row.priority),
+      rows.map((row) => row.link),
+    ],
+  );
 }
 
 /** Records attempts whose worker ended before it could: the log then shows why the delivery was made again. */

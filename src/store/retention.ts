@@ -95,6 +95,8 @@ export async function dropPartition(
 ): Promise<'dropped' | 'open' | 'locked'> {
   try {
     return await database.transaction(async (tx) => {
+      // One process at a time: two that drop and look for open work would wait for each other's tables.
+      await tx.execute(sql`select pg_advisory_xact_lock(hashtextextended('tocsin.drop_partition', 0))`);
       await tx.execute(sql`select set_config('lock_timeout', ${String(lockTimeoutMs)}, true)`);
       // The parent first, as everybody locks it: dropping would lock the partition first.
       await tx.execute(sql`lock table only tocsin.${sql.identifier(partition.table)} in access exclusive mode`);

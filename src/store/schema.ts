@@ -196,6 +196,7 @@ export const executions = tocsin.table(
     primaryKey({ columns: [t.id] }),
     index('executions_workflow').on(t.tenantId, t.workflowId, t.id),
     index('executions_due').on(t.dueAt).where(sql`status = 'pending'`),
+    index('executions_failed').on(t.tenantId, t.workflowId, t.id).where(sql`status in ('failed', 'partial')`),
     check(
       'executions_status',
       sql`${t.status} in ('pending', 'running', 'success', 'partial', 'failed', 'skipped', 'cancelled')`,

@@ -1,9 +1,10 @@
 import { sql } from 'drizzle-orm';
+import type { SavedQuery } from '../model/saved-query.ts';
 import type { Orm } from './database.ts';
 
 /** What definitions of a tenant may name. */
 export type WorkflowReferences = {
-  readonly savedQueries: readonly { readonly name: string; readonly definition: unknown }[];
+  readonly savedQueries: readonly SavedQuery[];
   /** Names of stored mail templates. */
   readonly templates: readonly string[];
   /** Names of secrets. */
@@ -14,7 +15,7 @@ export type WorkflowReferences = {
 export async function readWorkflowReferences(orm: Orm, tenantId: string): Promise<WorkflowReferences> {
   const result = await orm.execute<WorkflowReferences>(sql`
     select
-      (select coalesce(json_agg(json_build_object('name', name, 'definition', definition) order by name), '[]')
+      (select coalesce(json_agg(definition order by name), '[]')
         from tocsin.saved_queries
         where tenant_id = ${tenantId}) as "savedQueries",
       (select coalesce(json_agg(name order by name), '[]')

@@ -59,6 +59,7 @@ function record(delivery: ClaimedDelivery, outcome: 'delivered' | 'retry'): Atte
     durationMs: 1,
     next: outcome === 'retry' ? 'pending' : 'delivered',
     delayMs: outcome === 'retry' ? 5_000 : 0,
+    notification: null,
   };
 }
 

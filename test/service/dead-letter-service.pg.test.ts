@@ -280,6 +280,7 @@ describe('DeadLetterService.redrive', () => {
         durationMs: 1,
         next: 'delivered',
         delayMs: 0,
+        notification: null,
       },
     ]);
   }

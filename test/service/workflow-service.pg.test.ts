@@ -159,9 +159,35 @@ describe('WorkflowService.validateWorkflow', () => {
     await pool.query(
       `insert into tocsin.templates (tenant_id, name, text, changed_at_version) values ('validate-2', 'welcome', 'x', 0)`,
     );
-    const mail = input('x', { actions: [{ type: 'email', subject: 's', template: 'welcome' }] });
-    expect(refusal(await service().validateWorkflow('validate-2', mail))).toBe('ok');
-    expect(refusal(await service().validateWorkflow('validate-3', mail))).toContain('unknown template "welcome"');
+    await pool.query(
+      `insert into tocsin.saved_queries (tenant_id, name, definition, changed_at_version)
+       values ('validate-2', 'open', '{"name": "open", "entityType": "order", "parameters": [{"name": "customer"}]}', 0)`,
+    );
+    await pool.query(
+      `insert into tocsin.secrets (tenant_id, name, key_id, nonce, ciphertext) values ('validate-2', 'key', 'k', '', '')`,
+    );
+    const everything = input('x', {
+      conditions: [{ type: 'query_match', query: 'open', parameters: { customer: { value: 1 } } }],
+      actions: [
+        { type: 'email', subject: 's', template: 'welcome' },
+        { type: 'webhook', url: 'https://example.com', method: 'POST', headers: { 'X-Key': '{{ secret.key }}' } },
+      ],
+    });
+    expect(refusal(await service().validateWorkflow('validate-2', everything))).toBe('ok');
+    const foreign = await service().validateWorkflow('validate-3', everything);
+    expect(foreign.ok ? [] : foreign.error.issues.map((issue) => issue.message)).toEqual([
+      expect.stringContaining('unknown saved query "open"'),
+      expect.stringContaining('unknown template "welcome"'),
+      expect.stringContaining('unknown secret "key"'),
+    ]);
+    await pool.query(
+      `insert into tocsin.entity_types (name, fields, operations)
+       values ('ticket', '[{"name": "id", "type": "number", "nullable": false}]', '{insert}')`,
+    );
+    expect(refusal(await service().validateWorkflow('validate-2', everything))).toContain(
+      'unknown entity type "order"',
+    );
+    await pool.query('delete from tocsin.entity_types');
   });
 });
 

@@ -19,13 +19,13 @@ export function checkDemo(report: Observed, erpToken: string): Expectation[] {
     'mia (sales, owner, admin) was told once of the large order, of the deleted one and of the new user',
     inbox('acme', 'mia'),
     [
-      'Large order A-4: Ann <b>Archer</b> ordered for 1.500,50 €',
+      'Large order A-4: Ann <b>Archer</b> ordered for 1.500,50\u00a0€',
       'New user: A new verified user has registered: johndoe',
-      'Order deleted: Order A-2 is gone',
+      'Order deleted: Order A-5 is gone',
     ],
   );
   expect('tom made the approval, so he was not told of it', inbox('acme', 'tom'), [
-    'Large order A-4: Ann <b>Archer</b> ordered for 1.500,50 €',
+    'Large order A-4: Ann <b>Archer</b> ordered for 1.500,50\u00a0€',
   ]);
   expect(
     'lea (department logistics) and bob (group warehouse) were told of the approval',
@@ -76,7 +76,7 @@ export function checkDemo(report: Observed, erpToken: string): Expectation[] {
   const log = JSON.stringify(report.executions);
   expect('the secret stands nowhere in the log', log.includes(erpToken), false);
   expect('the excluded column stands nowhere in the log', log.includes('4111111111111111'), false);
-  expect('executions by status', countBy(report.executions.map(({ status }) => status)), { skipped: 4, success: 7 });
+  expect('executions by status', countBy(report.executions.map(({ status }) => status)), { skipped: 2, success: 7 });
   return expectations;
 }
 

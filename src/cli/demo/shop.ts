@@ -69,7 +69,7 @@ export const shopStatements: readonly { readonly says: string; readonly sql: str
   },
   {
     says: 'an order is deleted (acme)',
-    sql: `delete from shop.orders where number = 'A-2'`,
+    sql: `delete from shop.orders where number = 'A-5'`,
   },
 ];
 

@@ -112,7 +112,7 @@ function testAny(children: readonly CompiledCondition[]): CompiledCondition['tes
     for (const test of tests) {
       const verdict = test(subject);
       if (verdict === true) return true;
-      if (verdict === 'error' || (verdict === 'deferred' && result === false)) result = verdict;
+      if (verdict === 'deferred' || (verdict === 'error' && result === false)) result = verdict;
     }
     return result;
   };

@@ -2,7 +2,7 @@
  * Operators that ask which value is above the other, as `model/compare-values.ts` says. A field that is not there is an
  * error, and so are values without an order. Null is neither above nor below anything.
  */
-import { compareValues, comparisonKey, isNumericText } from '../../model/compare-values.ts';
+import { compareValues, comparisonKey } from '../../model/compare-values.ts';
 import type { FieldType } from '../../model/entity-type.ts';
 import type { Json } from '../../model/json.ts';
 import type { AccessPredicate } from '../condition.ts';
@@ -96,11 +96,8 @@ function ordering(options: {
   };
 }
 
-/**
- * The number a right side is looked up by. None for a number written as text: beside another text that one is a text, and
- * the order of texts is not the order of numbers.
- */
+/** The number a right side is looked up by; none for texts that write no number and no moment. */
 function rangeKey(right: Json): number | undefined {
   const key = comparisonKey(right);
-  return typeof key === 'number' && !(typeof right === 'string' && isNumericText(right)) ? key : undefined;
+  return typeof key === 'number' ? key : undefined;
 }

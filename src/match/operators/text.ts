@@ -5,7 +5,6 @@
 import { RE2JS } from 're2js';
 import type { FieldType } from '../../model/entity-type.ts';
 import type { Json } from '../../model/json.ts';
-import { err, ok, type Result } from '../../model/result.ts';
 import type { BinaryOperator, Decision } from '../operator.ts';
 import { isMember, lowerCase } from './equality.ts';
 
@@ -84,14 +83,14 @@ const mostSteps = 1_000_000;
 /** A hostile pattern makes the matcher remember a state for each character it saw. */
 const scannedBetweenResets = 20_000;
 
-/** Checks a regular expression before it is stored: what is wrong with it, if it does not compile or is too big. */
-export function checkPattern(pattern: string): Result<string, string> {
-  if (pattern.length > longestPattern) return err(`is longer than ${longestPattern} characters`);
+/** What is wrong with a regular expression, if it does not compile or is too big; null when it may be stored. */
+export function patternProblem(pattern: string): string | null {
+  if (pattern.length > longestPattern) return `is longer than ${longestPattern} characters`;
   try {
-    const size = RE2JS.compile(pattern).programSize();
-    return size <= largestProgram ? ok(pattern) : err('repeats too much: use smaller counts');
+    const isTooBig = RE2JS.compile(pattern).programSize() > largestProgram;
+    return isTooBig ? 'repeats too much: use smaller counts' : null;
   } catch (error) {
-    return err(`is not a regular expression (RE2 syntax): ${error instanceof Error ? error.message : String(error)}`);
+    return `is not a regular expression (RE2 syntax): ${error instanceof Error ? error.message : String(error)}`;
   }
 }
 

@@ -1,0 +1,63 @@
+import { invalid, WorkflowError } from '../errors.ts';
+import type { EntityType } from '../model/entity-type.ts';
+import type { Json } from '../model/json.ts';
+import { err, ok, type Result } from '../model/result.ts';
+import { fitParameters, type SavedQuery } from '../model/saved-query.ts';
+import { sqlState } from './bounded-read.ts';
+import type { Database } from './database.ts';
+import { savedQuerySql } from './saved-query-sql.ts';
+
+/** PostgreSQL's code for a statement that its time limit ended. */
+const queryCanceled = '57014';
+/** Classes of codes for a table, column, type or value that is not as expected. */
+const unfitClasses = ['22', '42'];
+
+/**
+ * How many of the tenant's rows a saved query finds, `atMost` at most. It runs in a read-only transaction that says for
+ * which tenant (`tocsin.tenant_id`, for row level security of the host), and for `timeoutMs` at most.
+ *
+ * `invalid` when parameters are missing or do not fit, or the table is no longer what the query was written for; `timeout`.
+ */
+export async function runSavedQuery(
+  database: Database,
+  options: {
+    tenantId: string;
+    query: SavedQuery;
+    entityType: EntityType;
+    parameters: Readonly<Record<string, Json>>;
+    atMost: number;
+    timeoutMs: number;
+  },
+): Promise<Result<number, WorkflowError>> {
+  const { tenantId, query, entityType, atMost, timeoutMs } = options;
+  const name = `the saved query "${query.name}"`;
+  const parameters = fitParameters(query, options.parameters);
+  if (!parameters.ok) return err(invalid(`what ${name} was given`, parameters.error));
+  const statement = savedQuerySql({ tenantId, query, entityType, parameters: parameters.value, atMost });
+  if (!statement.ok) return err(invalid(name, statement.error));
+  const { value: counting } = statement;
+  if (counting === null) return ok(0);
+  try {
+    return await database.transaction(async (_orm, client) => {
+      await client.query(
+        `select set_config('transaction_read_only', 'on', true),
+           set_config('statement_timeout', $1, true),
+           set_config('timezone', 'UTC', true),
+           set_config('tocsin.tenant_id', $2, true)`,
+        [String(timeoutMs), tenantId],
+      );
+      const result = await client.query<{ found: number }>(counting.text, [...counting.values]);
+      return ok(result.rows[0]?.found ?? 0);
+    });
+  } catch (error) {
+    const state = sqlState(error) ?? '';
+    if (state === queryCanceled) {
+      const message = `${name} took longer than ${timeoutMs} ms: an index on what it filters by makes it faster`;
+      return err(new WorkflowError('timeout', message, { cause: error }));
+    }
+    if (!unfitClasses.includes(state.slice(0, 2))) throw error;
+    const reason = error instanceof Error ? error.message : String(error);
+    const message = `${name} does not fit the table of "${entityType.name}": ${reason}`;
+    return err(new WorkflowError('invalid', message, { cause: error }));
+  }
+}
