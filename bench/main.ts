@@ -7,7 +7,9 @@ import { type BenchmarkResult, runBenchmark } from './run-benchmark.ts';
 
 const names = benchmarks.map(({ name }) => name);
 const options = new Command('bench')
-  .description('Measures Tocsin against peers on a PostgreSQL of its own. A wrong answer ends it with 1, a missed target does not.')
+  .description(
+    'Measures Tocsin against peers on a PostgreSQL of its own. A wrong answer ends it with 1, a missed target does not.',
+  )
   .option('--only <name...>', `run these only: ${names.join(', ')}`)
   .option('--rounds <n>', 'rounds of each benchmark', '5')
   .option('--json', 'print the report as JSON')
@@ -17,7 +19,8 @@ const options = new Command('bench')
 const rounds = Number(options.rounds);
 const unknown = options.only?.find((name) => !names.includes(name));
 if (unknown !== undefined) throw new Error(`no benchmark "${unknown}": ${names.join(', ')}`);
-if (!(Number.isInteger(rounds) && rounds >= 1)) throw new Error(`--rounds takes a number from 1, not "${options.rounds}"`);
+if (!(Number.isInteger(rounds) && rounds >= 1))
+  throw new Error(`--rounds takes a number from 1, not "${options.rounds}"`);
 
 const machine = describeMachine();
 const server = await BenchServer.start();

@@ -30,7 +30,9 @@ function printResult(result: BenchmarkResult): string[] {
     '',
     `## ${result.name}`,
     result.about,
-    ...(Object.keys(result.settings).length > 0 ? ['', `Settings: ${list(result.settings)}. Took ${result.seconds} s.`] : []),
+    ...(Object.keys(result.settings).length > 0
+      ? ['', `Settings: ${list(result.settings)}. Took ${result.seconds} s.`]
+      : []),
     ...(result.failure === null ? [] : ['', `**FAILED**: ${result.failure}`]),
     '',
     ...table(

@@ -25,10 +25,10 @@ import { SavedQueryService } from './service/saved-query-service.ts';
 import { SecretService } from './service/secret-service.ts';
 import { TemplateService } from './service/template-service.ts';
 import { WorkflowService } from './service/workflow-service.ts';
+import { countSavedQuery } from './store/count-saved-query.ts';
 import { type Database, openDatabase } from './store/database.ts';
 import { createDefaultDirectory } from './store/directory.ts';
 import { migrate, pendingMigrations } from './store/migrate.ts';
-import { countSavedQuery } from './store/run-saved-query.ts';
 
 /** Options of `createTocsin`: settings, and what is code. */
 export type TocsinOptions = SettingsInput & {

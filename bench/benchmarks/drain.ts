@@ -32,9 +32,22 @@ type Course = {
 async function prepare(server: BenchServer): Promise<PreparedBenchmark> {
   const courses = { notification: await layCourse(server, 'notification'), email: await layCourse(server, 'email') };
   const variants = Object.entries(courses).flatMap(([action, course]): [string, () => Promise<Figures>][] => [
-    [`Tocsin, ${action}`, () => measureOn(server, course, `Tocsin, ${action}`, (copy) => drainEvents(copy.database, eventCount))],
-    [`bare loop, ${action}`, () => measureOn(server, course, `bare loop, ${action}`, (copy) => runBareLoop(copy.url, course.planned, 'server'))],
-    [`bare loop through node, ${action}`, () => measureOn(server, course, `bare loop through node, ${action}`, (copy) => runBareLoop(copy.url, course.planned, 'node'))],
+    [
+      `Tocsin, ${action}`,
+      () => measureOn(server, course, `Tocsin, ${action}`, (copy) => drainEvents(copy.database, eventCount)),
+    ],
+    [
+      `bare loop, ${action}`,
+      () =>
+        measureOn(server, course, `bare loop, ${action}`, (copy) => runBareLoop(copy.url, course.planned, 'server')),
+    ],
+    [
+      `bare loop through node, ${action}`,
+      () =>
+        measureOn(server, course, `bare loop through node, ${action}`, (copy) =>
+          runBareLoop(copy.url, course.planned, 'node'),
+        ),
+    ],
   ]);
   return {
     settings: { events: eventCount, 'payload bytes': 440, processes: 1, lanes: 2, batch: 500 },
@@ -94,7 +107,10 @@ async function measureOn(
     const written = await fingerprint(copy.database);
     const different = Object.keys(written).filter((table) => written[table] !== course.expected[table]);
     if (different.length > 0) {
-      throw new WrongAnswer(variant, different.map((table) => `${table} holds other rows than it should`));
+      throw new WrongAnswer(
+        variant,
+        different.map((table) => `${table} holds other rows than it should`),
+      );
     }
     return { 'events/s': (eventCount / usage.ms) * 1000, ...usagePer('event', eventCount, usage) };
   } finally {

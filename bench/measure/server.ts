@@ -52,7 +52,14 @@ export class BenchServer {
 
   /** Settings that matter, as the server tells them. */
   async settings(): Promise<Record<string, string>> {
-    const names = [...Object.keys(settings), 'server_version', 'fsync', 'synchronous_commit', 'full_page_writes', 'autovacuum'];
+    const names = [
+      ...Object.keys(settings),
+      'server_version',
+      'fsync',
+      'synchronous_commit',
+      'full_page_writes',
+      'autovacuum',
+    ];
     const { rows } = await this.#admin.pool.query<{ name: string; value: string }>(
       'select name, current_setting(name) as value from unnest($1::text[]) as name',
       [names],

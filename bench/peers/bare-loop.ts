@@ -87,11 +87,19 @@ export async function readPlannedRows(client: pg.Pool): Promise<Map<string, Plan
  * rows that are known beforehand, in one transaction; two connections, statements pipelined. Nothing is matched, rendered or
  * decided.
  */
-export async function runBareLoop(url: string, planned: ReadonlyMap<string, PlannedRows>, how: 'server' | 'node'): Promise<void> {
+export async function runBareLoop(
+  url: string,
+  planned: ReadonlyMap<string, PlannedRows>,
+  how: 'server' | 'node',
+): Promise<void> {
   await Promise.all(Array.from({ length: connections }, () => drainBare(url, planned, how)));
 }
 
-async function drainBare(url: string, planned: ReadonlyMap<string, PlannedRows>, how: 'server' | 'node'): Promise<void> {
+async function drainBare(
+  url: string,
+  planned: ReadonlyMap<string, PlannedRows>,
+  how: 'server' | 'node',
+): Promise<void> {
   const client = new pg.Client({ connectionString: url, pipeline: true });
   await client.connect();
   await client.query('set enable_seqscan = off');
@@ -100,7 +108,11 @@ async function drainBare(url: string, planned: ReadonlyMap<string, PlannedRows>,
     const rows = claimed.map(({ id }) => planned.get(id as string) as PlannedRows);
     const history = how === 'node' ? [insertHistory(client, claimed)] : [];
     const inserts = (['execution', 'delivery', 'notification'] as const).map((kind) =>
-      insert(client, kind, rows.map((row) => row[kind]).filter((row) => row !== null)),
+      insert(
+        client,
+        kind,
+        rows.map((row) => row[kind]).filter((row) => row !== null),
+      ),
     );
     const flight = [...history, ...inserts, client.query('commit'), client.query('begin')];
     [claimed] = await Promise.all([claim(client, how), ...flight]);
@@ -151,7 +163,22 @@ async function claim(client: pg.Client, how: 'server' | 'node'): Promise<Record<
 
 async function insertHistory(client: pg.Client, rows: readonly Row[]): Promise<void> {
   const names = historyColumns.split(', ');
-  const types = ['uuid', 'text', 'text', 'text', 'text', 'text', 'text', 'text', 'text', 'text', 'text', 'text', 'timestamptz', 'smallint'];
+  const types = [
+    'uuid',
+    'text',
+    'text',
+    'text',
+    'text',
+    'text',
+    'text',
+    'text',
+    'text',
+    'text',
+    'text',
+    'text',
+    'timestamptz',
+    'smallint',
+  ];
   const parameters = types.map((type, index) => `$${index + 1}::${type}[]`);
   await client.query({
     name: 'bare_history',

@@ -73,6 +73,7 @@ function inlinePlan(match: Match): InlinePlan | null {
 function undecided({ event, workflow, verdict }: Match): NewExecution {
   const isPending = verdict === true || verdict === 'deferred';
   return newExecution(event, workflow, {
+    id: executionId(event.id, workflow.workflowId, workflow.version),
     status: isPending ? 'pending' : verdict === 'error' ? 'failed' : 'skipped',
     reason: isPending ? null : verdict === 'error' ? 'condition_error' : 'conditions_false',
     trace: isPending ? null : { conditions: traceConditions(event, workflow), actions: [] },
@@ -111,6 +112,7 @@ function addPlanned(rows: MatchedRows, { match, decision }: InlinePlan, answers:
   const status = executionStatus(plan);
   rows.executions.push(
     newExecution(event, workflow, {
+      id,
       status,
       reason: status === 'skipped' ? skipReason(actions) : null,
       trace: { conditions: traceConditions(event, workflow), actions },
@@ -146,6 +148,7 @@ function newExecution(
   event: WorkflowEvent,
   workflow: RunnableWorkflow,
   state: {
+    id: string;
     status: NewExecution['status'];
     reason: string | null;
     trace: ExecutionTrace | null;
@@ -153,7 +156,7 @@ function newExecution(
   },
 ): NewExecution {
   return {
-    id: executionId(event.id, workflow.workflowId, workflow.version),
+    id: state.id,
     tenantId: workflow.tenantId,
     workflowId: workflow.workflowId,
     workflowVersion: workflow.version,

@@ -82,6 +82,8 @@ export class Drain extends EventEmitter<DrainEvents> {
     const connection = await connect(database, { applicationName: 'tocsin drain', onError });
     // A plan that scans what was drained costs more with every event; the primary key is always right.
     await connection.query('set enable_seqscan = off');
+    // The same few statements again and again: none is worth planning anew for its parameters.
+    await connection.query('set plan_cache_mode = force_generic_plan');
     return new DrainLane(connection, { processor, batchSize, lingerMs, onBacklog: () => this.#backlog.emit('ring') });
   }
 

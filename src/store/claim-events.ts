@@ -25,12 +25,19 @@ export type ClaimedEvent = {
 /** Images above this many bytes are read one event at a time, so that a batch of big rows does not fill the memory. */
 const largeBytes = 65_536;
 
+/** What is stored in no more than this is not large, even if it was compressed: spares most images a conversion to text. */
+const smallBytes = 2_000;
+
+/** SQL that says whether an image may come with its batch; null when there is none. */
+function fits(image: 'payload' | 'previous'): string {
+  return `(pg_column_size(${image}) <= ${smallBytes} or octet_length(${image}::text) <= ${largeBytes})`;
+}
+
 const claimText = `
   select position, id, tenant_id as "tenantId", source, entity_type as "entityType", entity_id as "entityId", operation,
-    case when octet_length(payload::text) <= ${largeBytes} then payload::text end as payload,
-    case when octet_length(previous::text) <= ${largeBytes} then previous::text end as previous,
-    coalesce(octet_length(payload::text) > ${largeBytes}, false)
-      or coalesce(octet_length(previous::text) > ${largeBytes}, false) as "isLarge",
+    case when ${fits('payload')} then payload::text end as payload,
+    case when ${fits('previous')} then previous::text end as previous,
+    not (coalesce(${fits('payload')}, true) and coalesce(${fits('previous')}, true)) as "isLarge",
     changed, actor, trace_context as "traceContext", idempotency_key as "idempotencyKey",
     (extract(epoch from occurred_at) * 1000)::float8 as "occurredAtMs", attempts
   from tocsin.events

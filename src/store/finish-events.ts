@@ -1,5 +1,6 @@
 import type { WorkflowEvent } from '../model/event.ts';
 import { stringifyJson } from '../model/json.ts';
+import { bigintArray } from './array-parameter.ts';
 import type { Runner } from './connection.ts';
 
 const historyColumns =
@@ -18,7 +19,7 @@ export async function finishEvents(runner: Runner, positions: readonly string[])
       insert into tocsin.event_history (${historyColumns})
       select ${historyColumns}
       from finished`,
-    values: [positions],
+    values: [bigintArray(positions)],
   });
 }
 

@@ -1,5 +1,6 @@
 import type { DeliveryStatus, ExecutionStatus } from '../model/execution.ts';
 import type { Priority } from '../model/notification.ts';
+import { boolArray, intArray, textArray, uuidArray } from './array-parameter.ts';
 import type { Runner } from './connection.ts';
 
 /** An execution as it is first written. */
@@ -64,18 +65,18 @@ export async function insertExecutions(runner: Runner, rows: readonly NewExecuti
         as row (id, tenant_id, workflow_id, workflow_version, event_id, status, reason, trace,
           deliveries_open, deliveries_done, deliveries_failed, is_final)`,
     values: [
-      rows.map((row) => row.id),
-      rows.map((row) => row.tenantId),
-      rows.map((row) => row.workflowId),
-      rows.map((row) => row.workflowVersion),
-      rows.map((row) => row.eventId),
-      rows.map((row) => row.status),
-      rows.map((row) => row.reason),
-      rows.map((row) => row.trace),
-      rows.map((row) => row.deliveriesOpen),
-      rows.map((row) => row.deliveriesDone),
-      rows.map((row) => row.deliveriesFailed),
-      rows.map((row) => finalStatuses.has(row.status)),
+      uuidArray(rows.map((row) => row.id)),
+      textArray(rows.map((row) => row.tenantId)),
+      uuidArray(rows.map((row) => row.workflowId)),
+      intArray(rows.map((row) => row.workflowVersion)),
+      uuidArray(rows.map((row) => row.eventId)),
+      textArray(rows.map((row) => row.status)),
+      textArray(rows.map((row) => row.reason)),
+      textArray(rows.map((row) => row.trace)),
+      intArray(rows.map((row) => row.deliveriesOpen)),
+      intArray(rows.map((row) => row.deliveriesDone)),
+      intArray(rows.map((row) => row.deliveriesFailed)),
+      boolArray(rows.map((row) => finalStatuses.has(row.status))),
     ],
   });
 }
@@ -111,24 +112,24 @@ export async function insertDeliveries(
         as row (id, tenant_id, user_id, execution_id, title, message, priority, link)
       join planned on planned.id = row.id`,
     values: [
-      deliveries.map((row) => row.id),
-      deliveries.map((row) => row.tenantId),
-      deliveries.map((row) => row.executionId),
-      deliveries.map((row) => row.actionId),
-      deliveries.map((row) => row.actionType),
-      deliveries.map((row) => row.recipientId),
-      deliveries.map((row) => row.recipient),
-      deliveries.map((row) => row.queue),
-      deliveries.map((row) => row.status),
-      deliveries.map((row) => row.reason),
-      notifications.map((row) => row.id),
-      notifications.map((row) => row.tenantId),
-      notifications.map((row) => row.userId),
-      notifications.map((row) => row.executionId),
-      notifications.map((row) => row.title),
-      notifications.map((row) => row.message),
-      notifications.map((row) => row.priority),
-      notifications.map((row) => row.link),
+      uuidArray(deliveries.map((row) => row.id)),
+      textArray(deliveries.map((row) => row.tenantId)),
+      uuidArray(deliveries.map((row) => row.executionId)),
+      textArray(deliveries.map((row) => row.actionId)),
+      textArray(deliveries.map((row) => row.actionType)),
+      textArray(deliveries.map((row) => row.recipientId)),
+      textArray(deliveries.map((row) => row.recipient)),
+      textArray(deliveries.map((row) => row.queue)),
+      textArray(deliveries.map((row) => row.status)),
+      textArray(deliveries.map((row) => row.reason)),
+      uuidArray(notifications.map((row) => row.id)),
+      textArray(notifications.map((row) => row.tenantId)),
+      textArray(notifications.map((row) => row.userId)),
+      uuidArray(notifications.map((row) => row.executionId)),
+      textArray(notifications.map((row) => row.title)),
+      textArray(notifications.map((row) => row.message)),
+      textArray(notifications.map((row) => row.priority)),
+      textArray(notifications.map((row) => row.link)),
     ],
   });
 }
