@@ -51,8 +51,18 @@ export default {
     ...edges,
     only('sql-lives-in-store', 'drizzle-orm|pg', '^src/store/', 'Only src/store talks to PostgreSQL.'),
     only('listen-lives-in-capture', 'pg-listen', '^src/capture/', 'Only the wake-up listener listens.'),
-    only('ways-out-live-in-transports', 'nodemailer|undici', '^src/deliver/transports/', 'Only transports leave the system.'),
-    only('templates-live-in-render', 'nunjucks', '^src/deliver/render/', 'Tenant templates pass the allow-list or do not run.'),
+    only(
+      'ways-out-live-in-transports',
+      'nodemailer|undici',
+      '^src/deliver/transports/',
+      'Only transports leave the system.',
+    ),
+    only(
+      'templates-live-in-render',
+      'nunjucks',
+      '^src/deliver/render/',
+      'Tenant templates pass the allow-list or do not run.',
+    ),
     {
       name: 'handlers-are-given-what-they-need',
       severity: 'error',
@@ -60,7 +70,13 @@ export default {
       from: { path: '^src/(match/conditions|execute/recipients|deliver/actions)/' },
       to: { path: '^src/store/' },
     },
-    { name: 'no-cycles', severity: 'error', comment: 'A cycle has no first file to read.', from: {}, to: { circular: true } },
+    {
+      name: 'no-cycles',
+      severity: 'error',
+      comment: 'A cycle has no first file to read.',
+      from: {},
+      to: { circular: true },
+    },
     {
       name: 'nothing-imports-the-index',
       severity: 'error',
@@ -76,5 +92,9 @@ export default {
       to: { dependencyTypes: ['npm-dev', 'npm-no-pkg', 'unknown'] },
     },
   ],
-  options: { tsPreCompilationDeps: true, tsConfig: { fileName: 'tsconfig.json' }, doNotFollow: { path: 'node_modules' } },
+  options: {
+    tsPreCompilationDeps: true,
+    tsConfig: { fileName: 'tsconfig.json' },
+    doNotFollow: { path: 'node_modules' },
+  },
 };

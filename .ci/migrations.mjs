@@ -9,7 +9,15 @@ try {
   const before = readdirSync(copy).length;
   execFileSync(
     'drizzle-kit',
-    ['generate', '--dialect', 'postgresql', '--schema', 'src/store/schema.ts', '--out', copy.slice(process.cwd().length + 1)],
+    [
+      'generate',
+      '--dialect',
+      'postgresql',
+      '--schema',
+      'src/store/schema.ts',
+      '--out',
+      copy.slice(process.cwd().length + 1),
+    ],
     { stdio: ['ignore', 'pipe', 'inherit'] },
   );
   if (readdirSync(copy).length !== before) {

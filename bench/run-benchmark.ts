@@ -56,7 +56,7 @@ function summarize(rounds: readonly Round[]): Record<string, Record<string, Spre
       return [
         variant,
         Object.fromEntries(
-          figures.map((figure) => [figure, spread(rounds.map((round) => valueOf(round, variant, figure)))]),
+          figures.map((figure) => [figure, spread(rounds.map((round) => figureOf(round, variant, figure)))]),
         ),
       ];
     }),
@@ -65,7 +65,7 @@ function summarize(rounds: readonly Round[]): Record<string, Record<string, Spre
 
 function compare(comparison: Comparison, rounds: readonly Round[]): BenchmarkResult['ratios'][number] {
   const { variant, peer, figure, target } = comparison;
-  const ratio = spread(rounds.map((round) => valueOf(round, variant, figure) / valueOf(round, peer, figure)));
+  const ratio = spread(rounds.map((round) => figureOf(round, variant, figure) / figureOf(round, peer, figure)));
   return { ...comparison, ratio, isReached: target === undefined ? null : reaches(ratio.median, target) };
 }
 
@@ -73,7 +73,7 @@ function reaches(ratio: number, target: NonNullable<Comparison['target']>): bool
   return 'atLeast' in target ? ratio >= target.atLeast : ratio <= target.atMost;
 }
 
-function valueOf(round: Round, variant: string, figure: string): number {
+function figureOf(round: Round, variant: string, figure: string): number {
   const figures: Figures | undefined = round[variant];
   const value = figures?.[figure];
   if (value === undefined) throw new Error(`the round has no "${figure}" of "${variant}"`);

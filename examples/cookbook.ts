@@ -86,9 +86,8 @@ export async function createLargeOrderMail(tocsin: Tocsin, tenantId: string): Pr
 }
 // #endregion
 
-// #region premium
-export async function createPremiumWebhook(tocsin: Tocsin, tenantId: string, url: string): Promise<void> {
-  unwrap(await tocsin.secrets.setSecret(tenantId, 'api_key', 'key-of-the-other-side'));
+// #region saved-query
+export async function savePremiumCustomers(tocsin: Tocsin, tenantId: string): Promise<void> {
   unwrap(
     await tocsin.savedQueries.createSavedQuery(tenantId, {
       name: 'premium customers in North America',
@@ -103,6 +102,12 @@ export async function createPremiumWebhook(tocsin: Tocsin, tenantId: string, url
       },
     }),
   );
+}
+// #endregion
+
+// #region premium
+export async function createPremiumWebhook(tocsin: Tocsin, tenantId: string, url: string): Promise<void> {
+  unwrap(await tocsin.secrets.setSecret(tenantId, 'api_key', 'key-of-the-other-side'));
   unwrap(
     await tocsin.workflows.createWorkflow(tenantId, {
       name: 'Order of a premium customer',

@@ -1,6 +1,8 @@
-/** A condition, an action and a recipient type of your own. */
+/** A condition, an action and a recipient type of your own, and a directory over your own tables. */
+import type pg from 'pg';
 import { z } from 'zod';
 import { createTocsin, defineAction, defineCondition, defineRecipient, type Tocsin } from '../src/index.ts';
+import { createHostDirectory } from './host-directory.ts';
 
 // #region condition
 /** Your own look-up, over HTTP or in your tables. */
@@ -68,5 +70,11 @@ export function registerLater(tocsin: Tocsin, options: { gatewayUrl: string; pla
   tocsin.engine.registerConditionHandler(tenantPlanCondition(options.planOf));
   tocsin.engine.registerActionHandler(smsAction(options.gatewayUrl));
   tocsin.engine.registerRecipientResolver(onCallRecipient);
+}
+// #endregion
+
+// #region directory
+export function createTocsinOnYourUsers(databaseUrl: string, pool: pg.Pool): Promise<Tocsin> {
+  return createTocsin({ databaseUrl, directory: createHostDirectory(pool) });
 }
 // #endregion

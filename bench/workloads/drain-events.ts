@@ -5,9 +5,9 @@ import { Drain } from '../../src/runtime/drain.ts';
 import type { Database } from '../../src/store/database.ts';
 import { createDefaultDirectory } from '../../src/store/directory.ts';
 
-/** Drains the outbox as a worker does, until `count` events were matched and committed. */
-export async function drainEvents(database: Database, count: number): Promise<void> {
-  const engine = new WorkflowEngine({
+/** The engine as a worker has it; nothing leaves it. */
+export function createEngine(database: Database): WorkflowEngine {
+  return new WorkflowEngine({
     database,
     handlers: createHandlers(),
     directory: createDefaultDirectory(database),
@@ -20,6 +20,13 @@ export async function drainEvents(database: Database, count: number): Promise<vo
     leaseMs: 30_000,
     lookupTimeoutMs: 5_000,
   });
+}
+
+const refuse = () => Promise.reject(new Error('nothing leaves a benchmark'));
+
+/** Drains the outbox as a worker does, until `count` events were matched and committed. */
+export async function drainEvents(database: Database, count: number): Promise<void> {
+  const engine = createEngine(database);
   await engine.warmUp();
   const { processor, allCommitted } = counting(engine, count);
   const drain = new Drain({ database, processor });
@@ -29,8 +36,6 @@ export async function drainEvents(database: Database, count: number): Promise<vo
   await Promise.race([allCommitted, failed.promise]);
   await drain.stop();
 }
-
-const refuse = () => Promise.reject(new Error('nothing leaves a drain'));
 
 /** The processor, with a promise of the moment when so many events were committed. */
 function counting(

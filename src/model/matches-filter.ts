@@ -33,12 +33,16 @@ function compare(filter: FieldFilter, { entityType, parameters, row }: Context):
   const { field, operator, value, parameter } = filter;
   const type = entityType.fields.find(({ name }) => name === field)?.type;
   const left = ownProperty(row, field) ?? null;
-  if (operator === 'is_null') return left === null;
-  if (operator === 'is_not_null') return left !== null;
-  const right = parameter === undefined ? value : parameters.get(parameter);
-  if (left === null || right === undefined || right === null || type === undefined) return 'error';
-  const order = (operand: Json | undefined) => orderOf(type, left, operand ?? null);
+  const right = (parameter === undefined ? value : parameters.get(parameter)) ?? null;
+  const isUnknown = left === null || right === null || type === undefined;
+  const order = (operand: Json | undefined) => (isUnknown ? undefined : orderOf(type, left, operand ?? null));
+  const part = (fits: (text: string, part: string) => boolean) =>
+    isUnknown ? 'error' : fits(String(left), String(right));
   switch (operator) {
+    case 'is_null':
+      return left === null;
+    case 'is_not_null':
+      return left !== null;
     case 'eq':
       return decide(order(right), (found) => found === 0);
     case 'neq':
@@ -52,20 +56,24 @@ function compare(filter: FieldFilter, { entityType, parameters, row }: Context):
     case 'lte':
       return decide(order(right), (found) => found <= 0);
     case 'in':
-      return (right as readonly Json[]).some((element) => order(element) === 0);
+      return anyOf(listOf(right).map((element) => decide(order(element), (found) => found === 0)));
     case 'nin':
-      return (right as readonly Json[]).every((element) => order(element) !== 0);
+      return allOf(listOf(right).map((element) => decide(order(element), (found) => found !== 0)));
     case 'between': {
-      const [low, high] = right as readonly Json[];
-      return decide(order(low), (found) => found >= 0) === true && decide(order(high), (found) => found <= 0) === true;
+      const [low, high] = listOf(right);
+      return allOf([decide(order(low), (found) => found >= 0), decide(order(high), (found) => found <= 0)]);
     }
     case 'contains':
-      return String(left).includes(String(right));
+      return part((text, looked) => text.includes(looked));
     case 'startswith':
-      return String(left).startsWith(String(right));
+      return part((text, looked) => text.startsWith(looked));
     case 'endswith':
-      return String(left).endsWith(String(right));
+      return part((text, looked) => text.endsWith(looked));
   }
+}
+
+function listOf(value: Json): readonly Json[] {
+  return Array.isArray(value) ? value : [value];
 }
 
 function decide(order: number | undefined, accepts: (order: number) => boolean): Verdict {

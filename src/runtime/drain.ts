@@ -121,7 +121,7 @@ export class Drain extends EventEmitter<DrainEvents> {
       }
       const state = await lane.fallAsleep();
       if (state === 'events') continue;
-      if (state === 'asleep') this.emit('asleep');
+      if (state === 'asleep' && !this.#isWoken) this.emit('asleep');
       await this.#rest(state === 'writers' ? openWritersPollMs : this.#options.pollMs, signal);
       await lane.wakeUp();
     }

@@ -26,7 +26,7 @@ export type ClaimedEvent = {
 const largeBytes = 65_536;
 
 /** What is stored in no more than this is not large, even if it was compressed: spares most images a conversion to text. */
-const smallBytes = 2_000;
+const smallBytes = 1_000;
 
 /** SQL that says whether an image may come with its batch; null when there is none. */
 function fits(image: 'payload' | 'previous'): string {

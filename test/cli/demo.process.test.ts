@@ -19,7 +19,14 @@ describe('tocsin demo', () => {
 
   test('prints the inboxes, mails, webhooks and the log for people', { timeout: 60_000 }, async () => {
     const { stdout } = await run(process.execPath, [main, 'demo'], { env: { ...process.env, NO_COLOR: '1' } });
-    for (const part of ['Inboxes', 'Mails received', 'Webhooks received', 'Execution log', 'Large order A-4', 'signature valid']) {
+    for (const part of [
+      'Inboxes',
+      'Mails received',
+      'Webhooks received',
+      'Execution log',
+      'Large order A-4',
+      'signature valid',
+    ]) {
       expect(stdout).toContain(part);
     }
     expect(stdout).toMatch(/all \d+ expectations are met/);

@@ -1,5 +1,6 @@
 import { beforeAll, describe, expect, test } from 'vitest';
 import * as conditions from '../../examples/conditions.ts';
+import { savePremiumCustomers } from '../../examples/cookbook.ts';
 import { unwrap } from '../../src/model/result.ts';
 import type { WorkflowInput } from '../../src/model/workflow.ts';
 import { OrderInserted, useShop, workflowWith } from './shop.ts';
@@ -140,16 +141,7 @@ describe('role_based', () => {
 });
 
 describe('query_match', () => {
-  beforeAll(async () => {
-    unwrap(
-      await shop.tocsin.savedQueries.createSavedQuery('acme', {
-        name: 'premium customers in North America',
-        entityType: 'customer',
-        parameters: [{ name: 'customer', type: 'text' }],
-        filter: { field: 'id', operator: 'eq', parameter: 'customer' },
-      }),
-    );
-  });
+  beforeAll(() => savePremiumCustomers(shop.tocsin, 'acme'));
 
   test('asks a saved query of the tenant, with parameters from the event', async () => {
     const act = async () => {

@@ -5,6 +5,7 @@ import {
   createPremiumWebhook,
   newUserNotification,
   orderApproved,
+  savePremiumCustomers,
 } from '../../examples/cookbook.ts';
 import { unwrap } from '../../src/model/result.ts';
 import { useShop } from './shop.ts';
@@ -78,6 +79,7 @@ describe('Order of a premium customer', () => {
     await shop.write('customers', { id: 'c1', region: 'North America', purchases: 10 });
     await shop.write('customers', { id: 'c2', region: 'North America', purchases: 9 });
     await shop.write('customers', { id: 'c3', region: 'Europe', purchases: 99 });
+    await savePremiumCustomers(shop.tocsin, 'acme');
     await createPremiumWebhook(shop.tocsin, 'acme', `${shop.receiver.url}/api/webhook`);
     const order = await shop.write('orders', { customer_id: 'c1', amount: 5 });
     for (const other of ['c2', 'c3', null]) await shop.write('orders', { customer_id: other, amount: 5 });

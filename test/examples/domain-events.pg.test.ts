@@ -1,13 +1,14 @@
 import { beforeAll, describe, expect, test } from 'vitest';
 import { createDispatcher, registerUserType, signUp, UserCreated } from '../../examples/domain-events.ts';
+import { DomainEvent } from '../../src/capture/domain-event.ts';
 import { unwrap } from '../../src/model/result.ts';
 import { useTestTocsin } from '../support/test-tocsin.ts';
 
-const test1 = useTestTocsin();
+const host = useTestTocsin();
 const john = { userId: 'user123', username: 'johndoe', email: 'john@example.com' };
 
 beforeAll(async () => {
-  const { tocsin, sql, publish } = test1;
+  const { tocsin, sql, publish } = host;
   await sql('create table users (id text primary key, username text not null)');
   await registerUserType(tocsin);
   unwrap(await tocsin.directory.putUser('acme', { id: 'admin' }));
@@ -20,27 +21,25 @@ beforeAll(async () => {
 });
 
 async function messages(): Promise<string[]> {
-  await test1.settle();
-  return unwrap(await test1.tocsin.inbox.list('acme', 'admin')).items.map(({ message }) => message);
+  await host.settle();
+  return unwrap(await host.tocsin.inbox.list('acme', 'admin')).items.map(({ message }) => message);
 }
 
 describe('signUp', () => {
   test('an event is stored with the transaction that it is dispatched in, and matched like a row change', async () => {
-    await signUp(test1.tocsin, test1.database.pool, john);
+    await signUp(host.tocsin, host.database.pool, john);
     expect(await messages()).toEqual(['johndoe user123']);
   });
 
   test('what is rolled back never happened', async () => {
-    await expect(signUp(test1.tocsin, test1.database.pool, { ...john, username: 'again' })).rejects.toThrow(
-      'users_pkey',
-    );
+    await expect(signUp(host.tocsin, host.database.pool, { ...john, username: 'again' })).rejects.toThrow('users_pkey');
     expect(await messages()).toEqual(['johndoe user123']);
   });
 });
 
 describe('createDispatcher', () => {
   test('the same idempotency key is the same event, whoever dispatches it', async () => {
-    const dispatched = unwrap(await createDispatcher(test1.database).dispatch(new UserCreated('acme', john)));
+    const dispatched = unwrap(await createDispatcher(host.database).dispatch(new UserCreated('acme', john)));
     expect(dispatched.duplicate).toBe(true);
     expect(await messages()).toEqual(['johndoe user123']);
   });
@@ -48,7 +47,7 @@ describe('createDispatcher', () => {
 
 describe('registerUserType', () => {
   test('workflows are checked against the fields of the event', async () => {
-    const created = await test1.tocsin.workflows.createWorkflow('acme', {
+    const created = await host.tocsin.workflows.createWorkflow('acme', {
       name: 'Wrong',
       triggers: [{ entityType: 'user', operation: 'insert' }],
       actions: [{ type: 'notification', title: 'x', message: '{{ payload.user_name }}' }],
@@ -57,5 +56,41 @@ describe('registerUserType', () => {
     expect(created.ok ? [] : created.error.issues).toMatchObject([
       { path: 'actions[0].message', message: 'unknown field of "user" "user_name": did you mean "username"?' },
     ]);
+  });
+});
+
+class PriceUpdated extends DomainEvent {
+  readonly id = 'p1';
+  readonly amount = 12;
+  readonly currency = 'EUR';
+
+  override toPrevious(): Record<string, unknown> {
+    return { id: 'p1', amount: 10, currency: 'EUR' };
+  }
+}
+
+describe('an update with what was before', () => {
+  test('has the fields that changed, as a row has', async () => {
+    unwrap(
+      await host.tocsin.entityTypes.register({
+        name: 'price',
+        operations: ['update'],
+        fields: [
+          { name: 'amount', type: 'number', nullable: false },
+          { name: 'currency', type: 'text', nullable: false },
+        ],
+      }),
+    );
+    for (const field of ['amount', 'currency']) {
+      await host.publish('acme', {
+        name: `${field} changed`,
+        triggers: [{ entityType: 'price', operation: 'update', fields: [field] }],
+        conditions: [{ type: 'field_value', field, operator: 'changed' }],
+        actions: [{ type: 'notification', title: 'Price', message: '{{ event.changed }}' }],
+        recipients: [{ type: 'user', id: 'admin' }],
+      });
+    }
+    unwrap(await host.tocsin.events.dispatch(new PriceUpdated({ tenantId: 'acme' })));
+    expect(await messages()).toEqual(['amount', 'johndoe user123']);
   });
 });

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { createExtendedTocsin, registerLater } from '../../examples/extensions.ts';
+import { createExtendedTocsin, createTocsinOnYourUsers, registerLater } from '../../examples/extensions.ts';
+import { hostTables } from '../../examples/host-directory.ts';
 import { unwrap } from '../../src/model/result.ts';
 import type { WorkflowInput } from '../../src/model/workflow.ts';
 import { createTocsin, type Tocsin } from '../../src/tocsin.ts';
@@ -89,5 +90,37 @@ describe('registerLater', () => {
       'condition type "tenant_plan" is registered twice',
     );
     await other.close();
+  });
+});
+
+describe('createTocsinOnYourUsers', () => {
+  test('finds recipients and roles in the tables of the host', async () => {
+    const { pool } = db.database;
+    await pool.query(hostTables);
+    await pool.query(
+      `insert into app_users (account, id, deactivated_at) values ('acme', 'hana', null), ('acme', 'hugo', now());
+       insert into app_user_roles values ('acme', 'admin', 'hana'), ('acme', 'admin', 'hugo')`,
+    );
+    const onHostUsers = await createTocsinOnYourUsers(db.url, pool);
+    const workflow = unwrap(
+      await onHostUsers.workflows.createWorkflow('acme', {
+        name: 'On the host',
+        status: 'active',
+        triggers: [{ entityType: 'order', operation: 'insert' }],
+        conditions: [{ type: 'role_based', user_field: 'event.actor', required_role: 'admin' }],
+        actions: [{ type: 'notification', title: 'Order', message: '{{ payload.order_id }}' }],
+        recipients: [{ type: 'role', id: 'admin' }],
+      }),
+    );
+    unwrap(await onHostUsers.events.dispatch(new OrderInserted({ actor: 'hana' })));
+    while (await onHostUsers.listener.runOnce());
+    const [log] = unwrap(await onHostUsers.workflows.getExecutionLogs('acme', { workflowId: workflow.id })).items;
+    const execution = unwrap(await onHostUsers.workflows.getExecution('acme', log?.id ?? ''));
+    const deliveries = execution.deliveries.map(({ recipientId, status, reason }) => [recipientId, status, reason]);
+    expect(deliveries.toSorted()).toEqual([
+      ['hana', 'delivered', null],
+      ['hugo', 'skipped', 'recipient_inactive'],
+    ]);
+    await onHostUsers.close();
   });
 });

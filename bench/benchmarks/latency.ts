@@ -1,0 +1,143 @@
+import { once } from 'node:events';
+import { setTimeout as wait } from 'node:timers/promises';
+import pg from 'pg';
+import { brokenInvariants } from '../../test/support/invariants.ts';
+import { type Benchmark, type Figures, type PreparedBenchmark, type Round, WrongAnswer } from '../benchmark.ts';
+import type { BenchServer, ScratchDatabase } from '../measure/server.ts';
+import { quantile } from '../measure/statistics.ts';
+import { BenchChild, type ChildMessage } from '../processes/child-process.ts';
+import { publishOrderWorkflows } from '../workloads/order-events.ts';
+import { createCapturedOrderTable, createOrderTable, insertOrder } from '../workloads/order-table.ts';
+
+const samplesPerRound = 100;
+const warmUpSamples = 50;
+/** Between two orders, so that none meets what the one before left to do. */
+const pauseMs = { least: 2, most: 8 };
+
+/** How long after an order is sent somebody knows of it, while nothing else happens. */
+export const latencyBenchmark: Benchmark = {
+  name: 'latency',
+  about:
+    'Idle system, one order at a time, every variant in turn: from sending the INSERT to the match stage having the event, and to its in-app notification being committed; against a raw LISTEN of a committed row (row trigger, the id in the NOTIFY). Writer, drain and listener are processes of their own.',
+  prepare,
+};
+
+type Parties = {
+  readonly copy: ScratchDatabase;
+  readonly writer: pg.Client;
+  readonly drain: BenchChild;
+  readonly listener: BenchChild;
+};
+
+async function prepare(server: BenchServer): Promise<PreparedBenchmark> {
+  const copy = await server.createDatabase();
+  await publishOrderWorkflows(copy.database, 'notification');
+  await createCapturedOrderTable(copy.database, 'orders');
+  await createListenedOrderTable(copy);
+  const writer = new pg.Client({ connectionString: copy.url });
+  await writer.connect();
+  const drain = await BenchChild.start('drain-process.ts', [copy.url, 'report']);
+  const listener = await BenchChild.start('raw-listener.ts', [copy.url, 'bench_orders']);
+  const parties: Parties = { copy, writer, drain, listener };
+  await measureRound(parties, warmUpSamples);
+  const heard = { variant: 'Tocsin: match stage has the event', peer: 'raw LISTEN' };
+  const visible = { variant: 'Tocsin: notification committed', peer: 'raw LISTEN' };
+  return {
+    settings: { 'orders per round': samplesPerRound, 'pause ms': `${pauseMs.least}-${pauseMs.most}` },
+    comparisons: [
+      { claim: 'commit to match handler', ...heard, figure: 'p50 ms', target: { atMost: 1.5 } },
+      { claim: 'commit to match handler', ...heard, figure: 'p99 ms', target: { atMost: 1.3 } },
+      { claim: 'commit to notification', ...visible, figure: 'p50 ms', target: { atMost: 4 } },
+      { claim: 'commit to notification', ...visible, figure: 'p99 ms', target: { atMost: 3 } },
+    ],
+    measureRound: () => measureRound(parties, samplesPerRound),
+    close: async () => {
+      await Promise.all([drain.stop(), listener.stop(), writer.end()]);
+      await copy.drop();
+    },
+  };
+}
+
+/** A table whose rows are told of as directly as PostgreSQL can. */
+async function createListenedOrderTable({ database }: ScratchDatabase): Promise<void> {
+  await createOrderTable(database, 'listened_orders');
+  await database.pool.query(
+    `create function public.tell_of_order() returns trigger language plpgsql as $$
+     begin
+       perform pg_notify('bench_orders', new.id::text);
+       return null;
+     end
+     $$`,
+  );
+  await database.pool.query(
+    'create trigger tell_of_order after insert on public.listened_orders for each row execute function public.tell_of_order()',
+  );
+}
+
+async function measureRound(parties: Parties, samples: number): Promise<Round> {
+  const ms = { acknowledged: [] as number[], listened: [] as number[], handled: [] as number[], committed: [] as number[] };
+  for (let sample = 0; sample < samples; sample++) {
+    const heard = await sendListenedOrder(parties);
+    ms.listened.push(heard.listenedMs);
+    ms.acknowledged.push(heard.acknowledgedMs);
+    const captured = await sendCapturedOrder(parties);
+    ms.handled.push(captured.handledMs);
+    ms.committed.push(captured.committedMs);
+  }
+  await checkNotifications(parties.copy);
+  return {
+    'commit acknowledged': percentiles(ms.acknowledged),
+    'raw LISTEN': percentiles(ms.listened),
+    'Tocsin: match stage has the event': percentiles(ms.handled),
+    'Tocsin: notification committed': percentiles(ms.committed),
+  };
+}
+
+async function sendListenedOrder({ writer, listener }: Parties): Promise<{ listenedMs: number; acknowledgedMs: number }> {
+  const heard = once(listener, 'handled') as Promise<[Extract<ChildMessage, { kind: 'handled' }>]>;
+  const sentAtNs = process.hrtime.bigint();
+  await writer.query({ ...insertOrder('listened_orders'), values: [1] });
+  const acknowledgedMs = millisecondsSince(sentAtNs, process.hrtime.bigint());
+  const [{ atNs }] = await heard;
+  await pause();
+  return { acknowledgedMs, listenedMs: millisecondsSince(sentAtNs, BigInt(atNs)) };
+}
+
+async function sendCapturedOrder({ writer, drain }: Parties): Promise<{ handledMs: number; committedMs: number }> {
+  const handled = once(drain, 'handled') as Promise<[Extract<ChildMessage, { kind: 'handled' }>]>;
+  const committed = once(drain, 'committed') as Promise<[Extract<ChildMessage, { kind: 'committed' }>]>;
+  const asleep = once(drain, 'asleep');
+  const sentAtNs = process.hrtime.bigint();
+  await writer.query({ ...insertOrder('orders'), values: [1] });
+  const [{ atNs: handledAtNs }] = await handled;
+  const [{ atNs: committedAtNs }] = await committed;
+  await asleep;
+  await pause();
+  return {
+    handledMs: millisecondsSince(sentAtNs, BigInt(handledAtNs)),
+    committedMs: millisecondsSince(sentAtNs, BigInt(committedAtNs)),
+  };
+}
+
+function pause(): Promise<void> {
+  return wait(pauseMs.least + Math.random() * (pauseMs.most - pauseMs.least));
+}
+
+function millisecondsSince(startNs: bigint, endNs: bigint): number {
+  return Number(endNs - startNs) / 1e6;
+}
+
+function percentiles(ms: readonly number[]): Figures {
+  return { 'p50 ms': quantile(ms, 0.5), 'p99 ms': quantile(ms, 0.99) };
+}
+
+/** Every captured order has one notification, and nothing else is wrong. */
+async function checkNotifications({ database }: ScratchDatabase): Promise<void> {
+  const { rows } = await database.pool.query<{ orders: number; told: number }>(
+    `select (select count(*)::int from public.orders) as orders, (select count(*)::int from tocsin.notifications) as told`,
+  );
+  const { orders = 0, told = -1 } = rows[0] ?? {};
+  const broken = await brokenInvariants(database);
+  if (orders !== told) broken.push(`${orders} orders came to ${told} notifications`);
+  if (broken.length > 0) throw new WrongAnswer('Tocsin', broken);
+}
