@@ -11,6 +11,9 @@ export function demoCommand(): Command {
     .option('--keep', 'stay up afterwards, to play with')
     .action(async (flags: { keep?: boolean }, self: Command) => {
       const options = globalOptions(self);
+      // Leaving by `exit` stops the embedded PostgreSQL too.
+      const leave = () => process.exit(130);
+      process.once('SIGINT', leave).once('SIGTERM', leave);
       const demo = await runDemo((says) => process.stderr.write(`${dim(says)}\n`));
       try {
         const missed = demo.report.expectations.filter(({ isMet }) => !isMet).length;
@@ -20,6 +23,7 @@ export function demoCommand(): Command {
           (report) => `${demoText(report)}\n\n${summary(report.expectations.length, missed)}`,
         );
         process.exitCode = missed === 0 ? 0 : 1;
+        process.off('SIGINT', leave).off('SIGTERM', leave);
         if (flags.keep) await keepUp(demo.report.connectionString);
       } finally {
         await demo.close();
