@@ -37,8 +37,11 @@ import { parseTableName, type WrittenTableName } from './table-name.ts';
  * Captured are rows written by any statement (also COPY, MERGE, foreign-key cascades, and writes to a partition), except an
  * update that changes nothing. Not captured are TRUNCATE, what is written while `session_replication_role` is `replica`
  * (logical replication, some restores), and rows that MERGE moves to another partition: PostgreSQL shows them to statement
- * triggers as deleted and inserted, if the MERGE also says DELETE and INSERT, or else not at all. A row above 16 MiB is captured as its key. The session settings `tocsin.actor` and
- * `tocsin.trace_context`, if set, are stored with the event.
+ * triggers as deleted and inserted, if the MERGE also says DELETE and INSERT, or else not at all. A row above 16 MiB is captured
+ * as its key.
+ *
+ * Settings of the writer's session: `tocsin.actor` and `tocsin.trace_context` are stored with the event; with `tocsin.notify` off
+ * no NOTIFY is sent (for writers that use PREPARE TRANSACTION), and events wait for the next poll.
  *
  * The triggers run with the rights of the role that installs: writers need no rights on schema `tocsin`. It all happens in one
  * transaction that waits a second for locks: on a busy table it fails with `unavailable` and has changed nothing.

@@ -2,6 +2,7 @@
 import { Command, Option } from 'commander';
 import { errorCodes } from '../errors.ts';
 import { version } from '../tocsin.ts';
+import { cancelCommand } from './commands/cancel.ts';
 import { captureCommand } from './commands/capture.ts';
 import { deadLettersCommand } from './commands/dead-letters.ts';
 import { demoCommand } from './commands/demo.ts';
@@ -36,6 +37,7 @@ for (const command of [
   workflowCommand,
   triggerCommand,
   logsCommand,
+  cancelCommand,
   deadLettersCommand,
   inboxCommand,
   templateCommand,

@@ -38,10 +38,16 @@ export async function attemptDelivery(options: {
   const startedAt = performance.now();
   const secrets: string[] = [];
   const action = source.workflow?.actions.find((candidate) => candidate.partId === claimed.actionId);
-  const { outcome, notification } = await attempt({ ...options, action, secrets });
+  const policy = action?.retry ?? defaultRetryPolicy;
+  const attempts = claimed.attempts - claimed.attemptsBase;
+  // Attempts are counted when claimed: what ended every worker that tried it must not end the next.
+  const isSpent = attempts > policy.maxAttempts;
+  const { outcome, notification } = isSpent
+    ? failed('attempts_exhausted')
+    : await attempt({ ...options, action, secrets });
   const verdict = afterAttempt({
-    policy: action?.retry ?? defaultRetryPolicy,
-    attempts: claimed.attempts - claimed.attemptsBase,
+    policy,
+    attempts,
     outcome,
     random: Math.random(),
   });

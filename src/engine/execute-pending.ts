@@ -33,6 +33,9 @@ export type ExecuteServices = {
 /** An execution is tried this often when a look-up fails; then what failed stands in the log as the reason. */
 const maxAttempts = 4;
 const firstRetryMs = 2_000;
+/** A type that no worker knows yet may come with the next deployment: half an hour of tries. */
+const maxUnknownAttempts = 60;
+const unknownRetryMs = 30_000;
 const pageSize = 2_000;
 
 /** The lease ran out and somebody else has the execution: nothing more may be written. */
@@ -48,6 +51,10 @@ export async function executePending(
   services: ExecuteServices,
 ): Promise<ExecutionStatus | 'postponed' | 'lost'> {
   try {
+    // Whatever it holds ended the workers that tried it: it must not end the next.
+    if (claimed.takenOver && claimed.attempts > maxAttempts) {
+      return await end(claimed, services, { status: 'failed', reason: 'attempts_exhausted' });
+    }
     if (!source.event) return await end(claimed, services, { status: 'failed', reason: 'event_expired' });
     if (!source.workflow) return await end(claimed, services, { status: 'failed', reason: 'version_missing' });
     return await decide(claimed, { event: source.event, workflow: source.workflow }, services);
@@ -80,7 +87,7 @@ async function decide(
   const failure = decision.passedOver.find(
     ({ reason }) => reason === 'unknown_handler' || reason === 'action_condition_error',
   );
-  if (failure?.reason && claimed.attempts < maxAttempts) return postpone(claimed, services, failure.reason);
+  if (failure?.reason && mayTryAgain(claimed, failure.reason)) return postpone(claimed, services, failure.reason);
   return plan({ claimed, source, services, conditions, decision });
 }
 
@@ -95,7 +102,8 @@ async function plan(options: {
   const actions: ActionTrace[] = [...decision.passedOver];
   for (const group of groupByRecipients(decision.due)) actions.push(...(await planGroup(options, group)));
   const failedPart = actions.flatMap((action) => action.recipients ?? []).find((part) => part.error !== undefined);
-  if (failedPart?.reason && claimed.attempts < maxAttempts) return postpone(claimed, services, failedPart.reason);
+  if (failedPart?.reason && mayTryAgain(claimed, failedPart.reason))
+    return postpone(claimed, services, failedPart.reason);
 
   const failedAction = decision.passedOver.find(
     ({ reason }) => reason === 'unknown_handler' || reason === 'action_condition_error',
@@ -168,12 +176,16 @@ async function retryOrEnd(
   services: ExecuteServices,
   failure: { reason: string; trace: ExecutionTrace },
 ): Promise<ExecutionStatus | 'postponed'> {
-  if (claimed.attempts < maxAttempts) return postpone(claimed, services, failure.reason);
+  if (mayTryAgain(claimed, failure.reason)) return postpone(claimed, services, failure.reason);
   return end(claimed, services, { status: 'failed', ...failure });
 }
 
+function mayTryAgain(claimed: ClaimedExecution, reason: string): boolean {
+  return claimed.attempts < (reason === 'unknown_handler' ? maxUnknownAttempts : maxAttempts);
+}
+
 async function postpone(claimed: ClaimedExecution, services: ExecuteServices, reason: string): Promise<'postponed'> {
-  const delayMs = firstRetryMs * 2 ** (claimed.attempts - 1);
+  const delayMs = reason === 'unknown_handler' ? unknownRetryMs : firstRetryMs * 2 ** (claimed.attempts - 1);
   await postponeExecution(services.database.pool, { ...claimed, reason, delayMs });
   return 'postponed';
 }

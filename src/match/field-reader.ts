@@ -10,33 +10,36 @@ export function fieldReader(segments: readonly string[]): FieldReader {
   return onField(segments, undefined, (value) => value);
 }
 
+/** Decides something about what a field holds. `right` is what the decision is made with. */
+export type FieldDecision<Right, T> = (value: Json | undefined, right: Right) => T;
+
 /**
- * A function that reads a field and applies `decide` to what it holds and to `right`. One closure with everything it needs,
- * and `decide` shared by all: with thousands of conditions, how much memory each one touches is what it costs.
+ * A function that reads a field and applies `decide` to what it holds and to `right`. Each is one closure over just what it
+ * needs, and `decide` is shared by all: with many thousands of conditions, the memory each one touches is what it costs.
  */
 export function onField<Right, T>(
   segments: readonly string[],
   right: Right,
-  decide: (value: Json | undefined, right: Right) => T,
+  decide: FieldDecision<Right, T>,
 ): (subject: Subject) => T {
-  const [root, first, second, third] = segments as readonly [string, string, string, string];
+  const [root, first, second] = segments as readonly [string, string, string];
   if (root === 'event' && segments.length === 2) return onEventField(first, right, decide);
-  if (root !== 'payload' || segments.length > 4 || segments.some(isInherited)) {
-    return ({ event }) => decide(readField(event, segments), right);
-  }
-  if (segments.length === 2) {
-    return ({ event: { payload } }) => decide(isObject(payload) ? payload[first] : undefined, right);
-  }
-  if (segments.length === 3) {
-    return ({ event: { payload } }) => {
-      const outer = isObject(payload) ? payload[first] : undefined;
-      return decide(isObject(outer) ? outer[second] : undefined, right);
-    };
-  }
-  return ({ event: { payload } }) => {
-    const outer = isObject(payload) ? payload[first] : undefined;
-    const inner = isObject(outer) ? outer[second] : undefined;
-    return decide(isObject(inner) ? inner[third] : undefined, right);
+  if (root !== 'payload' || segments.length > 3 || segments.some(isInherited)) return onPath(segments, right, decide);
+  return segments.length === 2 ? onColumn(first, right, decide) : onPart([first, second], right, decide);
+}
+
+function onPath<Right, T>(path: readonly string[], right: Right, decide: FieldDecision<Right, T>) {
+  return ({ event }: Subject) => decide(readField(event, path), right);
+}
+
+function onColumn<Right, T>(name: string, right: Right, decide: FieldDecision<Right, T>) {
+  return ({ event: { payload } }: Subject) => decide(isObject(payload) ? payload[name] : undefined, right);
+}
+
+function onPart<Right, T>([column, name]: [string, string], right: Right, decide: FieldDecision<Right, T>) {
+  return ({ event: { payload } }: Subject) => {
+    const outer = isObject(payload) ? payload[column] : undefined;
+    return decide(isObject(outer) ? outer[name] : undefined, right);
   };
 }
 
@@ -50,11 +53,7 @@ function isObject(value: Json | undefined): value is { readonly [key: string]: J
 }
 
 /** Fields of the event itself, without making all of them as `eventData` does. */
-function onEventField<Right, T>(
-  name: string,
-  right: Right,
-  decide: (value: Json | undefined, right: Right) => T,
-): (subject: Subject) => T {
+function onEventField<Right, T>(name: string, right: Right, decide: FieldDecision<Right, T>): (subject: Subject) => T {
   switch (name) {
     case 'actor':
       return ({ event }) => decide(event.actor, right);

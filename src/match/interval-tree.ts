@@ -5,7 +5,7 @@
  * plus what is found. Open windows end at infinity.
  *
  * Nodes are numbers, and what a search reads of them lies side by side in typed arrays: an object per node, with a boxed
- * number per end, takes three times as long. Node 0 stands for none.
+ * number per end, would touch several times the memory. Node 0 stands for none.
  */
 export class IntervalTree<T> {
   /** Per node: lower end, upper end, and the highest upper end of the node and all below it. */

@@ -46,7 +46,8 @@ export class DrainLane {
   async drain(signal: AbortSignal): Promise<number> {
     let drained = 0;
     let isFull = true;
-    let batch = await this.#begin('0');
+    const wakingUp = this.#wakeUp();
+    let [batch] = await landed([this.#begin('0'), ...wakingUp]);
     for (;;) {
       if (batch.events.length === 0) {
         if (isFull || signal.aborted) break;
@@ -89,7 +90,7 @@ export class DrainLane {
   }
 
   /**
-   * Advertises that this drain sleeps, so that writers notify.
+   * Advertises that this drain sleeps, so that writers notify. `drain` takes it back.
    *
    * @returns `asleep` when advertised and nothing waits; `events` when something came meanwhile; `others` when another drain
    * sleeps already (its NOTIFY wakes all); `writers` when transactions that wrote events without notifying are still open
@@ -100,22 +101,12 @@ export class DrainLane {
       this.#connection.query('select 1 from tocsin.events where not_before is null or not_before <= now() limit 1'),
     ]);
     this.#holdsIdleLock = lock.rows[0].taken;
-    if (any.rows.length > 0) {
-      await this.wakeUp();
-      return 'events';
-    }
+    if (any.rows.length > 0) return 'events';
     if (this.#holdsIdleLock) return 'asleep';
     const shared = await this.#connection.query('select pg_try_advisory_lock_shared($1) as taken', [idleLockKey]);
     if (!shared.rows[0].taken) return 'others';
     await this.#connection.query('select pg_advisory_unlock_shared($1)', [idleLockKey]);
     return 'writers';
-  }
-
-  /** Takes the advertisement back: writers no longer notify. */
-  async wakeUp(): Promise<void> {
-    if (!this.#holdsIdleLock) return;
-    this.#holdsIdleLock = false;
-    await this.#connection.query('select pg_advisory_unlock($1)', [idleLockKey]);
   }
 
   async close(): Promise<void> {
@@ -129,6 +120,19 @@ export class DrainLane {
   async #begin(after: string): Promise<Batch> {
     const [, events, version] = await landed([this.#connection.query('begin'), ...this.#claim(after)]);
     return { events, version };
+  }
+
+  /** Takes the advertisement back: writers no longer notify. Travels with the claim that follows. */
+  #wakeUp(): Promise<unknown>[] {
+    if (!this.#holdsIdleLock) return [];
+    this.#holdsIdleLock = false;
+    return [
+      this.#connection.query({
+        name: 'tocsin_wake_up',
+        text: 'select pg_advisory_unlock($1)',
+        values: [idleLockKey],
+      }),
+    ];
   }
 
   /** Claims more in the transaction that is open. */
@@ -151,8 +155,8 @@ export class DrainLane {
       const writes = prepared.write(this.#connection);
       const commit = this.#connection.query('commit');
       const following = next === null ? [] : [this.#connection.query('begin'), ...this.#claim(next)];
-      const results = await landed([...writes, commit, ...following]);
-      prepared.committed();
+      const written = landed([...writes, commit]).then(() => prepared.committed());
+      const results = await landed([written, ...following]);
       const [events, version] = results.slice(-2) as [ClaimedEvent[], number];
       return next === null ? { events: [], version: batch.version } : { events, version };
     } catch (error) {

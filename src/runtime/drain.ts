@@ -123,7 +123,6 @@ export class Drain extends EventEmitter<DrainEvents> {
       if (state === 'events') continue;
       if (state === 'asleep' && !this.#isWoken) this.emit('asleep');
       await this.#rest(state === 'writers' ? openWritersPollMs : this.#options.pollMs, signal);
-      await lane.wakeUp();
     }
   }
 

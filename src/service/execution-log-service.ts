@@ -14,7 +14,8 @@ import { parseInput } from '../model/parse-input.ts';
 import { err, ok, type Result } from '../model/result.ts';
 import { isStorableText } from '../model/storable-text.ts';
 import { boundedRead } from '../store/bounded-read.ts';
-import type { Database, Orm } from '../store/database.ts';
+import { cancelExecution } from '../store/cancel-execution.ts';
+import { type Database, type Orm, ormOf, type Transaction } from '../store/database.ts';
 import {
   type ExecutionQuery,
   type ExecutionRow,
@@ -119,6 +120,20 @@ export class ExecutionLogService {
       deliveries: items,
       nextDeliveryCursor: nextCursor,
     });
+  }
+
+  /** Cancels an execution that is not at its end; deliveries that are still open are not made. */
+  async cancelExecution(
+    tenantId: string,
+    id: string,
+    options: { readonly tx?: Transaction | undefined } = {},
+  ): Answer<{ readonly deliveries: number }> {
+    const cancelled = isUuid(id) ? await cancelExecution(ormOf(this.#database, options.tx), { tenantId, id }) : null;
+    if (cancelled !== null) return ok({ deliveries: cancelled });
+    const execution = await this.getExecution(tenantId, id);
+    if (!execution.ok) return execution;
+    const message = `execution ${id} is ${execution.value.status}: only one that is pending or running can be cancelled`;
+    return err(new WorkflowError('conflict', message));
   }
 }
 

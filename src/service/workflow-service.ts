@@ -256,6 +256,15 @@ export class WorkflowService {
     return this.#logs.getExecution(tenantId, id, page);
   }
 
+  /** Cancels an execution that is not at its end; deliveries that are still open are not made. */
+  async cancelExecution(
+    tenantId: string,
+    id: string,
+    options: { readonly tx?: Transaction | undefined } = {},
+  ): Answer<{ readonly deliveries: number }> {
+    return this.#logs.cancelExecution(tenantId, id, options);
+  }
+
   /** Starts the worker of this process: from now on events are matched, executed and delivered here. */
   async startEventListener(): Answer<void> {
     if (!this.#eventListener) return err(noEventListener());

@@ -2,7 +2,7 @@ import { sql } from 'drizzle-orm';
 import type { Database, Orm } from './database.ts';
 
 /** PostgreSQL's code for a statement that its time limit ended. */
-const queryCanceled = '57014';
+export const queryCanceled = '57014';
 
 /**
  * Runs reads whose cost depends on what was asked for, each of them for `timeoutMs` at most, so that a search over

@@ -10,6 +10,8 @@ export type ClaimedExecution = {
   readonly eventId: string;
   readonly attempts: number;
   readonly leaseToken: string;
+  /** The lease of another worker ran out before it ended the planning. */
+  readonly takenOver: boolean;
 };
 
 /**
@@ -23,20 +25,23 @@ export async function claimExecutions(
   const result = await runner.query<ClaimedExecution>({
     name: 'tocsin_claim_executions',
     text: `
-      update tocsin.executions
-      set lease_token = gen_random_uuid(),
-        due_at = now() + $2 * interval '1 millisecond',
-        attempts = attempts + 1
-      where id = any(array(
-        select id
+      with due as (
+        select id, lease_token is not null as taken_over
         from tocsin.executions
         where status = 'pending'
           and due_at <= now()
         order by due_at
         limit $1
-        for update skip locked))
-      returning id, tenant_id as "tenantId", workflow_id as "workflowId", workflow_version as "workflowVersion",
-        event_id as "eventId", attempts, lease_token as "leaseToken"`,
+        for update skip locked
+      )
+      update tocsin.executions x
+      set lease_token = gen_random_uuid(),
+        due_at = now() + $2 * interval '1 millisecond',
+        attempts = attempts + 1
+      from due
+      where x.id = due.id
+      returning x.id, tenant_id as "tenantId", workflow_id as "workflowId", workflow_version as "workflowVersion",
+        event_id as "eventId", attempts, lease_token as "leaseToken", due.taken_over as "takenOver"`,
     values: [options.limit, options.leaseMs],
   });
   return result.rows;

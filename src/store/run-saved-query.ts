@@ -3,12 +3,10 @@ import type { EntityType } from '../model/entity-type.ts';
 import type { Json } from '../model/json.ts';
 import { err, ok, type Result } from '../model/result.ts';
 import { fitParameters, type SavedQuery } from '../model/saved-query.ts';
-import { sqlState } from './bounded-read.ts';
+import { queryCanceled, sqlState } from './bounded-read.ts';
 import type { Database } from './database.ts';
 import { savedQuerySql } from './saved-query-sql.ts';
 
-/** PostgreSQL's code for a statement that its time limit ended. */
-const queryCanceled = '57014';
 /** Classes of codes for a table, column, type or value that is not as expected. */
 const unfitClasses = ['22', '42'];
 

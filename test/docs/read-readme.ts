@@ -44,7 +44,9 @@ export function readTable(name: string): string[][] {
 
 /** The words in backticks below a mark, up to the next blank line or comment. */
 export function readWords(mark: string): string[] {
-  return linesBelow(`<!-- ${mark} -->`).flatMap((line) => [...line.matchAll(/`([^`]+)`/g)].map(([, word]) => word ?? ''));
+  return linesBelow(`<!-- ${mark} -->`).flatMap((line) =>
+    [...line.matchAll(/`([^`]+)`/g)].map(([, word]) => word ?? ''),
+  );
 }
 
 /**

@@ -372,6 +372,65 @@ describe('WorkflowEngine', () => {
     ]);
   });
 
+  test('a delivery that ended every worker that tried it does not end the next: its attempts are used up', async () => {
+    const tenant = await newTenant();
+    await t.publish(
+      tenant,
+      workflow({
+        actions: [{ type: 'record', outcome: 'delivered', retry: { maxAttempts: 2 } }],
+        recipients: [{ type: 'user', id: 'ann' }],
+      }),
+    );
+    await t.sql('insert into orders (tenant_id) values ($1)', [tenant]);
+    await t.settle();
+    // As it stands when two workers died of it.
+    await t.sql(
+      `update tocsin.deliveries
+       set status = 'pending', attempts = 2, due_at = now(), lease_token = gen_random_uuid(), completed_at = null
+       where tenant_id = $1`,
+      [tenant],
+    );
+    await t.sql(
+      "update tocsin.executions set status = 'running', deliveries_open = 1, deliveries_done = 0 where tenant_id = $1",
+      [tenant],
+    );
+    attempts.length = 0;
+    await t.settle();
+    expect(attempts).toEqual([]);
+    const [execution] = await executions(tenant);
+    expect(execution).toMatchObject({
+      status: 'failed',
+      deliveries: [{ status: 'dead', reason: 'attempts_exhausted' }],
+    });
+    expect(execution?.deliveries[0]?.attempts.map(({ reason }) => reason)).toContain('lease_lost');
+  });
+
+  test('a cancelled execution makes no more deliveries, and says that it was cancelled', async () => {
+    const tenant = await newTenant();
+    const id = await t.publish(
+      tenant,
+      workflow({
+        actions: [{ type: 'record', outcome: 'retry', retry: { initialIntervalMs: 60_000 } }],
+      }),
+    );
+    await t.sql('insert into orders (tenant_id) values ($1)', [tenant]);
+    await t.settle();
+    const [running] = await executions(tenant);
+    expect(running?.status).toBe('running');
+    expect(unwrap(await t.tocsin.workflows.cancelExecution(tenant, running?.id ?? ''))).toEqual({ deliveries: 2 });
+    const again = await t.tocsin.workflows.cancelExecution(tenant, running?.id ?? '');
+    expect(again).toMatchObject({ ok: false, error: { code: 'conflict' } });
+    expect(await t.tocsin.workflows.cancelExecution('another tenant', running?.id ?? '')).toMatchObject({
+      ok: false,
+      error: { code: 'not_found' },
+    });
+    const [cancelled] = unwrap(
+      await t.tocsin.workflows.getExecutionLogs(tenant, { workflowId: id, status: 'cancelled' }),
+    ).items;
+    expect(cancelled).toMatchObject({ reason: 'cancelled', deliveryCounts: { open: 0 } });
+    expect(await brokenInvariants(t.database)).toEqual([]);
+  });
+
   test('processEvent runs the workflows of one event and answers the executions', async () => {
     const tenant = await newTenant();
     const id = await t.publish(tenant, workflow({ recipients: [{ type: 'user', id: 'ann' }] }));

@@ -1,6 +1,5 @@
 import { z } from 'zod';
-import type { Issue } from '../../errors.ts';
-import { unknownWord } from '../../errors.ts';
+import { type Issue, unknownWord } from '../../errors.ts';
 import { pathText } from '../../model/parse-input.ts';
 import { err, ok, type Result } from '../../model/result.ts';
 import { type ConditionHandler, defineConditionHandler } from '../condition.ts';
@@ -70,12 +69,12 @@ function windowOf(written: z.infer<typeof config>, path: string): Result<Window,
     issues.push({ path: pathText(path, ['end_time']), message });
   }
   const numbers = new Set(days ? [] : dayNames.keys());
-  for (const [index, written] of (days ?? []).entries()) {
-    const meant = dayWords.get(written.toLowerCase());
+  for (const [index, name] of (days ?? []).entries()) {
+    const meant = dayWords.get(name.toLowerCase());
     for (const day of meant ?? []) numbers.add(day);
     if (meant) continue;
     const allowed = [...dayNames, 'weekdays', 'weekends'];
-    issues.push(unknownWord({ path: pathText(path, ['days', index]), kind: 'day', written, allowed }));
+    issues.push(unknownWord({ path: pathText(path, ['days', index]), kind: 'day', written: name, allowed }));
   }
   return issues.length > 0
     ? err(issues)
