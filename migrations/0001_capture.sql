@@ -44,13 +44,15 @@ create function tocsin.columns_are_readable(schema_name text, table_name text, c
   $$;
 --> statement-breakpoint
 -- Wakes a sleeping drain at commit. When the NOTIFY queue fills up (somebody listens in a transaction that never ends), NOTIFY
--- would make the writer's commit fail: then the drain's poll finds the event.
+-- would make the writer's commit fail: then the drain's poll finds the event. So it does where the setting `tocsin.notify` is
+-- off, which writers need that use PREPARE TRANSACTION: it refuses transactions that notify.
 create function tocsin.wake_up() returns void
   language plpgsql
   set search_path = pg_catalog, pg_temp
   as $$
 begin
-  if pg_catalog.pg_notification_queue_usage() < 0.5 then
+  if pg_catalog.current_setting('tocsin.notify', true) is distinct from 'off'
+    and pg_catalog.pg_notification_queue_usage() < 0.5 then
     perform pg_catalog.pg_notify('tocsin', '');
   end if;
 end

@@ -1,6 +1,7 @@
 import { type Issue, invalid, unknownWord, type WorkflowError } from '../errors.ts';
 import { namePattern, type RowOperation, rowOperations } from '../model/event.ts';
 import { err, ok, type Result } from '../model/result.ts';
+import { isStorableText } from '../model/storable-text.ts';
 import type { CatalogTable } from '../store/capture-catalog.ts';
 import { type CapturedColumn, type CapturedTable, writeTableName } from '../store/capture-registry.ts';
 
@@ -78,7 +79,9 @@ function optionIssues(options: CaptureOptions): Issue[] {
   if ((options.tenantColumn === undefined) === (options.tenant === undefined)) {
     issues.push({ path: 'tenantColumn', message: 'say who owns a row: either tenantColumn, or tenant for all rows' });
   }
-  if (options.tenant === '') issues.push({ path: 'tenant', message: 'is empty' });
+  if (options.tenant === '' || !isStorableText(options.tenant ?? '')) {
+    issues.push({ path: 'tenant', message: 'is empty, or holds what PostgreSQL cannot store' });
+  }
   if (options.operations?.length === 0) {
     issues.push({ path: 'operations', message: 'is empty: leave it out to capture all of them' });
   }

@@ -1,7 +1,6 @@
-import { rowOperations } from '../model/event.ts';
 import { type CaptureInfo, deleteCapture } from '../store/capture-registry.ts';
 import {
-  captureFunctionName,
+  captureFunctionNames,
   dropCaptureFunction,
   dropCaptureTrigger,
   readCaptureTriggers,
@@ -12,7 +11,7 @@ import { deleteEntityType, loadEntityTypes, upsertEntityType } from '../store/en
 
 /** Takes a capture off wherever its triggers are, with what it contributed to its entity type. */
 export async function dropCapture(orm: Orm, client: Runner, capture: CaptureInfo): Promise<void> {
-  const names = rowOperations.map((operation) => captureFunctionName(capture, operation));
+  const names = captureFunctionNames(capture);
   for (const trigger of await readCaptureTriggers(client, names)) await dropCaptureTrigger(client, trigger);
   for (const name of names) await dropCaptureFunction(client, name);
   await releaseEntityType(orm, capture);

@@ -1,6 +1,5 @@
 import { nearest, WorkflowError } from '../errors.ts';
 import type { EntityType } from '../model/entity-type.ts';
-import { rowOperations } from '../model/event.ts';
 import { err, ok, type Result } from '../model/result.ts';
 import { type CatalogTable, readTable, readTableNames } from '../store/capture-catalog.ts';
 import { captureFunctionBody } from '../store/capture-function.ts';
@@ -14,6 +13,7 @@ import {
 } from '../store/capture-registry.ts';
 import {
   captureFunctionName,
+  captureFunctionNames,
   dropCaptureFunction,
   dropCaptureTrigger,
   readCaptureFunctions,
@@ -84,19 +84,19 @@ async function dropRivals(
   captures: readonly CaptureInfo[],
 ): Promise<CaptureInfo[]> {
   const others = captures.filter((other) => !isSameTable(other, table));
-  const triggers = await readCaptureTriggers(client, others.flatMap(functionNames));
-  const here = new Set(triggers.filter(({ relation }) => table.members.some(({ oid }) => oid === relation)));
-  const rivals = others.filter((other) => {
-    const names = functionNames(other);
-    return [...here].some(({ functionName }) => names.includes(functionName));
-  });
+  const triggers = await readCaptureTriggers(client, others.flatMap(captureFunctionNames));
+  const relations = new Set(table.members.map(({ oid }) => oid));
+  const here = new Set(
+    triggers.filter(({ relation }) => relations.has(relation)).map(({ functionName }) => functionName),
+  );
+  const rivals = others.filter((other) => captureFunctionNames(other).some((name) => here.has(name)));
   for (const rival of rivals) await dropCapture(orm, client, rival);
   return rivals;
 }
 
 /** Makes functions and triggers what the capture asks for; leaves alone what is right already. */
 async function writeTriggers(client: Runner, table: CatalogTable, capture: CapturedTable): Promise<void> {
-  const names = functionNames(capture);
+  const names = captureFunctionNames(capture);
   const functions = await readCaptureFunctions(client, names);
   const triggers = await readCaptureTriggers(client, names);
   for (const operation of capture.operations) {
@@ -144,10 +144,6 @@ function describeEntityType(
       tenantConstant: capture.tenant,
     },
   };
-}
-
-function functionNames(table: TableName): string[] {
-  return rowOperations.map((operation) => captureFunctionName(table, operation));
 }
 
 function isSameTable(one: TableName, other: TableName): boolean {

@@ -1,11 +1,11 @@
 import type { WorkflowError } from '../errors.ts';
-import { rowOperations } from '../model/event.ts';
 import { ok, type Result } from '../model/result.ts';
 import { type CatalogTable, readTable } from '../store/capture-catalog.ts';
 import { captureFunctionBody } from '../store/capture-function.ts';
 import { type CaptureInfo, listCaptures, writeTableName } from '../store/capture-registry.ts';
 import {
   captureFunctionName,
+  captureFunctionNames,
   captureTriggerName,
   type InstalledFunction,
   type InstalledTrigger,
@@ -41,7 +41,7 @@ export async function verifyCaptures(
 
 async function findProblems(database: Database, capture: CaptureInfo): Promise<CaptureProblem[]> {
   const { pool } = database;
-  const names = rowOperations.map((operation) => captureFunctionName(capture, operation));
+  const names = captureFunctionNames(capture);
   const [table, triggers, functions] = await Promise.all([
     readTable(pool, capture),
     readCaptureTriggers(pool, names),

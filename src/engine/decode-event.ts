@@ -1,10 +1,9 @@
 import type { WorkflowEvent } from '../model/event.ts';
 import { type Json, parseJson } from '../model/json.ts';
-import type { ClaimedEvent } from '../store/claim-events.ts';
 import type { StoredEvent } from '../store/read-events.ts';
 
 /** A stored event as workflows see it. Images are parsed when first looked at: most events interest nobody. */
-export function decodeEvent(row: ClaimedEvent | StoredEvent): WorkflowEvent {
+export function decodeEvent(row: StoredEvent): WorkflowEvent {
   return new DecodedEvent(row);
 }
 
@@ -20,11 +19,11 @@ class DecodedEvent implements WorkflowEvent {
   readonly traceContext: string | null;
   readonly idempotencyKey: string | null;
   readonly occurredAt: Date;
-  readonly #row: ClaimedEvent | StoredEvent;
+  readonly #row: StoredEvent;
   #payload: Json | undefined;
   #previous: Json | undefined;
 
-  constructor(row: ClaimedEvent | StoredEvent) {
+  constructor(row: StoredEvent) {
     this.id = row.id;
     this.tenantId = row.tenantId;
     this.source = row.source;

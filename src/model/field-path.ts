@@ -3,7 +3,6 @@ import { type Json, ownProperty } from './json.ts';
 
 /** Where a field path starts. A path without a root is read from the payload. */
 export const fieldRoots = ['payload', 'previous', 'event'] as const;
-type FieldRoot = (typeof fieldRoots)[number];
 
 /** A field path read somewhere in a definition, for checking it against the entity type when the workflow is saved. */
 export type FieldRead = {

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { escapeIdentifier, escapeLiteral } from 'pg';
-import type { RowOperation } from '../model/event.ts';
+import { type RowOperation, rowOperations } from '../model/event.ts';
 import type { CatalogMember } from './capture-catalog.ts';
 import { captureFunctionBody } from './capture-function.ts';
 import type { CapturedTable, TableName } from './capture-registry.ts';
@@ -51,6 +51,11 @@ export function captureFunctionName({ schemaName, tableName }: TableName, operat
     .digest('hex')
     .slice(0, 10);
   return `capture_${operation}_${readable}_${hash}`;
+}
+
+/** Names of all trigger functions that a table may have. */
+export function captureFunctionNames(table: TableName): string[] {
+  return rowOperations.map((operation) => captureFunctionName(table, operation));
 }
 
 /** The functions of these names that exist. */

@@ -1,24 +1,11 @@
 import type { Runner } from './connection.ts';
+import type { StoredEvent } from './read-events.ts';
 
 /** An event of the outbox, locked by the transaction that claimed it. */
-export type ClaimedEvent = {
+export type ClaimedEvent = StoredEvent & {
   readonly position: string;
-  readonly id: string;
-  readonly tenantId: string;
-  readonly source: 'db' | 'domain';
-  readonly entityType: string;
-  readonly entityId: string;
-  readonly operation: string;
-  /** JSON text; null when there is none, or when it is large: then `isLarge` and `readLargeEvent` brings it. */
-  readonly payload: string | null;
-  readonly previous: string | null;
+  /** An image is large and stands as null: `readLargeEvent` brings it. */
   readonly isLarge: boolean;
-  readonly changed: string[] | null;
-  readonly actor: string | null;
-  readonly traceContext: string | null;
-  readonly idempotencyKey: string | null;
-  /** Milliseconds since 1970. */
-  readonly occurredAtMs: number;
   readonly attempts: number;
 };
 

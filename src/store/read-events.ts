@@ -1,6 +1,6 @@
 import type { Runner } from './connection.ts';
 
-/** An event of the history, images as JSON text. */
+/** An event as it is stored. */
 export type StoredEvent = {
   readonly id: string;
   readonly tenantId: string;
@@ -8,12 +8,14 @@ export type StoredEvent = {
   readonly entityType: string;
   readonly entityId: string;
   readonly operation: string;
+  /** JSON text; null when there is none. */
   readonly payload: string | null;
   readonly previous: string | null;
   readonly changed: string[] | null;
   readonly actor: string | null;
   readonly traceContext: string | null;
   readonly idempotencyKey: string | null;
+  /** Milliseconds since 1970. */
   readonly occurredAtMs: number;
 };
 

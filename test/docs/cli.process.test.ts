@@ -55,6 +55,7 @@ async function shell(command: string, exitCodeBefore = 0): Promise<{ output: str
     PATH: `${shims}:${process.env.PATH}`,
     DATABASE_URL: databaseUrl,
     TOCSIN_SECRETS_KEY: randomBytes(32).toString('base64'),
+    NODE_COMPILE_CACHE: join(shims, 'cache'),
   };
   const script = `exec 2>&1\n(exit ${exitCodeBefore})\n${command}`;
   try {
@@ -135,6 +136,18 @@ describe('the command line as README shows it', () => {
     const refused = await shell('npx tocsin --json workflow show nothing --tenant acme');
     expect(refused.exitCode).toBe(3);
     expect(JSON.parse(refused.output)).toMatchObject({ error: { code: 'not_found' } });
+  });
+});
+
+describe('the settings that README makes in SQL', () => {
+  test('are kept with the event', async () => {
+    const settings = readBlocks(readme).find(({ language }) => language === 'sql')?.text ?? '';
+    const client = new pg.Client({ connectionString: databaseUrl });
+    await client.connect();
+    await client.query(`begin; ${settings} insert into orders (id, tenant_id) values (99, 'acme'); commit`);
+    const { rows } = await client.query(`select actor, trace_context from tocsin.events where entity_id = '99'`);
+    await client.end();
+    expect(rows).toEqual([{ actor: 'mia', trace_context: expect.stringMatching(/^00-[0-9a-f]{32}-[0-9a-f]{16}-01$/) }]);
   });
 });
 

@@ -124,6 +124,25 @@ describe('what README lists is what there is', () => {
     expect(template.ok ? '' : template.error.message).toBe('');
   });
 
+  test.each([
+    'call: {{ payload.name() }}',
+    'macros: {% macro m() %}{% endmacro %}',
+    'include: {% include "x" %}',
+    'import: {% import "x" as y %}',
+    'extends: {% extends "x" %}',
+    'block: {% block b %}{% endblock %}',
+    'set blocks: {% set x %}a{% endset %}',
+    'regular expressions: {{ r/a/ }}',
+    'safe: {{ payload.name | safe }}',
+    'object literals: {{ { a: 1 } }}',
+    'names: {{ payload.__proto__ }}',
+    'names: {{ payload.constructor }}',
+    'names: {{ payload.prototype }}',
+  ])('what templates refuse: %s', (source) => {
+    const template = compileTemplate(source, { sink: 'text' });
+    expect(template.ok ? null : template.error).toMatchObject({ line: 1 });
+  });
+
   test('tests of templates', () => {
     expect(readWords('words: tests')).toEqual([...valueTests.keys()]);
   });
@@ -229,9 +248,9 @@ type CommandShape = {
 
 /** Every command of the command line, as its file declares it. */
 async function readCommands(): Promise<CommandShape[]> {
-  const files = readdirSync(`${root}src/cli/commands`);
+  const files = readdirSync(`${root}src/cli/commands`).map((file) => file.replace(/\.ts$/, ''));
   const modules = await Promise.all(
-    files.map((file) => import(`../../src/cli/commands/${file}`) as Promise<Record<string, unknown>>),
+    files.map((file) => import(`../../src/cli/commands/${file}.ts`) as Promise<Record<string, unknown>>),
   );
   return modules
     .flatMap((module) => Object.entries(module).filter(([name]) => name.endsWith('Command')))
