@@ -33,16 +33,16 @@ export type PreparedBenchmark = {
   /**
    * Measures every variant once, in a changing order, and checks what it did.
    *
-   * @throws WrongAnswer when a variant did not do what it was to do
+   * @throws when a variant did not do its work, `WrongAnswer` when it seemed to
    */
   readonly measureRound: () => Promise<Round>;
   readonly close: () => Promise<void>;
 };
 
-/** A variant was fast, and wrong. */
+/** What was measured was fast, and wrong. */
 export class WrongAnswer extends Error {
-  constructor(variant: string, broken: readonly string[]) {
-    super([`${variant} did not do its work:`, ...broken].join('\n  '));
+  constructor(broken: readonly string[]) {
+    super(['the work was not done:', ...broken].join('\n  '));
   }
 }
 
@@ -52,6 +52,12 @@ export async function measureInTurn(variants: Readonly<Record<string, () => Prom
     .map(([name, measure]) => ({ name, measure, rank: Math.random() }))
     .sort((one, other) => one.rank - other.rank);
   const round: Record<string, Figures> = {};
-  for (const { name, measure } of order) round[name] = await measure();
+  for (const { name, measure } of order) {
+    try {
+      round[name] = await measure();
+    } catch (error) {
+      throw new Error(`${name}: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
+    }
+  }
   return round;
 }

@@ -43,7 +43,9 @@ export async function runBenchmark(
     rounds,
     seconds: Math.round((performance.now() - startedAt) / 1000),
     figures: summarize(rounds),
-    ratios: rounds.length === 0 ? [] : prepared.comparisons.map((comparison) => compare(comparison, rounds)),
+    ratios: prepared.comparisons
+      .filter(({ peer, figure }) => rounds[0]?.[peer]?.[figure] !== undefined)
+      .map((comparison) => compare(comparison, rounds)),
     failure,
   };
 }

@@ -75,7 +75,12 @@ async function createListenedOrderTable({ database }: ScratchDatabase): Promise<
 }
 
 async function measureRound(parties: Parties, samples: number): Promise<Round> {
-  const ms = { acknowledged: [] as number[], listened: [] as number[], handled: [] as number[], committed: [] as number[] };
+  const ms = {
+    acknowledged: [] as number[],
+    listened: [] as number[],
+    handled: [] as number[],
+    committed: [] as number[],
+  };
   for (let sample = 0; sample < samples; sample++) {
     const heard = await sendListenedOrder(parties);
     ms.listened.push(heard.listenedMs);
@@ -93,7 +98,10 @@ async function measureRound(parties: Parties, samples: number): Promise<Round> {
   };
 }
 
-async function sendListenedOrder({ writer, listener }: Parties): Promise<{ listenedMs: number; acknowledgedMs: number }> {
+async function sendListenedOrder({
+  writer,
+  listener,
+}: Parties): Promise<{ listenedMs: number; acknowledgedMs: number }> {
   const heard = once(listener, 'handled') as Promise<[Extract<ChildMessage, { kind: 'handled' }>]>;
   const sentAtNs = process.hrtime.bigint();
   await writer.query({ ...insertOrder('listened_orders'), values: [1] });
@@ -139,5 +147,5 @@ async function checkNotifications({ database }: ScratchDatabase): Promise<void> 
   const { orders = 0, told = -1 } = rows[0] ?? {};
   const broken = await brokenInvariants(database);
   if (orders !== told) broken.push(`${orders} orders came to ${told} notifications`);
-  if (broken.length > 0) throw new WrongAnswer('Tocsin', broken);
+  if (broken.length > 0) throw new WrongAnswer(broken);
 }

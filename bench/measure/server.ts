@@ -110,11 +110,14 @@ export class BenchServer {
   }
 }
 
-/** Costs as figures of one unit of work: CPU of Node and of PostgreSQL, write-ahead log. */
-export function usagePer(unit: string, count: number, usage: Usage): Record<string, number> {
-  return {
-    [`Node us/${unit}`]: (usage.nodeMs * 1000) / count,
-    ...(usage.serverMs === null ? {} : { [`PostgreSQL us/${unit}`]: (usage.serverMs * 1000) / count }),
-    [`WAL B/${unit}`]: usage.walBytes / count,
-  };
+/** Costs as figures of one unit of work: CPU of Node and of PostgreSQL, units per second of both, write-ahead log. */
+export function usagePer(unit: string, count: number, { nodeMs, serverMs, walBytes }: Usage): Record<string, number> {
+  const ofServer =
+    serverMs === null
+      ? {}
+      : {
+          [`PostgreSQL us/${unit}`]: (serverMs * 1000) / count,
+          [`${unit}s/CPU s`]: (count / (nodeMs + serverMs)) * 1000,
+        };
+  return { [`Node us/${unit}`]: (nodeMs * 1000) / count, ...ofServer, [`WAL B/${unit}`]: walBytes / count };
 }

@@ -1,4 +1,5 @@
 import pg from 'pg';
+import { intArray, textArray, uuidArray } from '../../src/store/array-parameter.ts';
 
 /** A row as it is to be written, by column. */
 type Row = Readonly<Record<string, unknown>>;
@@ -65,7 +66,7 @@ const tables = {
 /** Reads what stands written, by event, as the rows for a bare loop to write. */
 export async function readPlannedRows(client: pg.Pool): Promise<Map<string, PlannedRows>> {
   const read = async (table: (typeof tables)[keyof typeof tables]) => {
-    const columns = Object.entries(table.columns).map(([name, type]) => (type === 'json' ? `${name}::text` : name));
+    const columns = Object.entries(table.columns).map(([name, type]) => (isText(type) ? `${name}::text` : name));
     return (await client.query<Record<string, unknown>>(`select ${columns.join(', ')} from ${table.name}`)).rows;
   };
   const deliveries = new Map((await read(tables.delivery)).map((row) => [row.execution_id, row]));
@@ -82,127 +83,94 @@ export async function readPlannedRows(client: pg.Pool): Promise<Map<string, Plan
   );
 }
 
+function isText(type: string): boolean {
+  return type === 'json' || type === 'timestamptz';
+}
+
+/** How the columns of a bulk insert travel: as arrays the way the driver writes them, or in the binary format. */
+export type ParameterFormat = 'text' | 'binary';
+
 /**
- * The least that can be done for the same rows: claims 500 events with `skip locked`, moves them to the history, and inserts
- * rows that are known beforehand, in one transaction; two connections, statements pipelined. Nothing is matched, rendered or
- * decided.
+ * The least that can be done for the same rows, by two connections: claims 500 events with `skip locked`, deletes them and
+ * moves them to the history in one statement, inserts rows that are known beforehand with one bulk insert per table, and
+ * commits, with the claim of the next batch in the same flight. Nothing is matched, rendered or decided.
  */
 export async function runBareLoop(
-  url: string,
-  planned: ReadonlyMap<string, PlannedRows>,
-  how: 'server' | 'node',
+  databaseUrl: string,
+  options: { planned: ReadonlyMap<string, PlannedRows>; format: ParameterFormat },
 ): Promise<void> {
-  await Promise.all(Array.from({ length: connections }, () => drainBare(url, planned, how)));
+  await Promise.all(Array.from({ length: connections }, () => drainBare(databaseUrl, options)));
 }
 
 async function drainBare(
-  url: string,
-  planned: ReadonlyMap<string, PlannedRows>,
-  how: 'server' | 'node',
+  connectionString: string,
+  { planned, format }: { planned: ReadonlyMap<string, PlannedRows>; format: ParameterFormat },
 ): Promise<void> {
-  const client = new pg.Client({ connectionString: url, pipeline: true });
+  const client = new pg.Client({ connectionString, pipeline: true });
   await client.connect();
   await client.query('set enable_seqscan = off');
-  let [, claimed] = await Promise.all([client.query('begin'), claim(client, how)]);
+  let [, claimed] = await Promise.all([client.query('begin'), claim(client)]);
   while (claimed.length > 0) {
-    const rows = claimed.map(({ id }) => planned.get(id as string) as PlannedRows);
-    const history = how === 'node' ? [insertHistory(client, claimed)] : [];
-    const inserts = (['execution', 'delivery', 'notification'] as const).map((kind) =>
-      insert(
-        client,
-        kind,
-        rows.map((row) => row[kind]).filter((row) => row !== null),
-      ),
+    const rows = claimed.map((id) => planned.get(id) as PlannedRows);
+    const inserts = (['execution', 'delivery', 'notification'] as const).map((table) =>
+      insert(client, { table, format, rows: rows.map((row) => row[table]).filter((row) => row !== null) }),
     );
-    const flight = [...history, ...inserts, client.query('commit'), client.query('begin')];
-    [claimed] = await Promise.all([claim(client, how), ...flight]);
+    const flight = [...inserts, client.query('commit'), client.query('begin')];
+    [claimed] = await Promise.all([claim(client), ...flight]);
   }
   await client.query('commit');
   await client.end();
 }
 
-const claimMoved = {
-  name: 'bare_claim',
-  text: `
-    with claimed as (
-      delete from tocsin.events
-      where position = any(array(
-        select position
-        from tocsin.events
-        order by position
-        limit $1
-        for update skip locked))
-      returning ${historyColumns}
-    ), moved as (
-      insert into tocsin.event_history (${historyColumns})
-      select ${historyColumns}
-      from claimed
-    )
-    select id, payload::text
-    from claimed`,
-  values: [batchSize],
-};
-
-const claimOnly = {
-  name: 'bare_claim',
-  text: `
-      delete from tocsin.events
-      where position = any(array(
-        select position
-        from tocsin.events
-        order by position
-        limit $1
-        for update skip locked))
-      returning ${historyColumns.replace('payload, previous', 'payload::text, previous::text').replace('occurred_at', 'occurred_at::text')}`,
-  values: [batchSize],
-};
-
-async function claim(client: pg.Client, how: 'server' | 'node'): Promise<Record<string, string>[]> {
-  return (await client.query<Record<string, string>>(how === 'server' ? claimMoved : claimOnly)).rows;
-}
-
-async function insertHistory(client: pg.Client, rows: readonly Row[]): Promise<void> {
-  const names = historyColumns.split(', ');
-  const types = [
-    'uuid',
-    'text',
-    'text',
-    'text',
-    'text',
-    'text',
-    'text',
-    'text',
-    'text',
-    'text',
-    'text',
-    'text',
-    'timestamptz',
-    'smallint',
-  ];
-  const parameters = types.map((type, index) => `$${index + 1}::${type}[]`);
-  await client.query({
-    name: 'bare_history',
+/** Answers the ids of the events it took. The images come along: a loop that decided anything would need them. */
+async function claim(client: pg.Client): Promise<string[]> {
+  const { rows } = await client.query<{ id: string; payload: string }>({
+    name: 'bare_claim',
     text: `
-      insert into tocsin.event_history (${historyColumns})
-      select ${historyColumns.replace('payload, previous, changed', 'payload::json, previous::json, changed::text[]')}
-      from unnest(${parameters.join(', ')}) as row (${historyColumns})`,
-    values: names.map((name) => rows.map((row) => row[name])),
+      with claimed as (
+        delete from tocsin.events
+        where position = any(array(
+          select position
+          from tocsin.events
+          order by position
+          limit $1
+          for update skip locked))
+        returning ${historyColumns}
+      ), moved as (
+        insert into tocsin.event_history (${historyColumns})
+        select ${historyColumns}
+        from claimed
+      )
+      select id, payload::text as payload
+      from claimed`,
+    values: [batchSize],
   });
+  return rows.map(({ id }) => id);
 }
 
-async function insert(client: pg.Client, kind: keyof typeof tables, rows: readonly Row[]): Promise<void> {
-  if (rows.length === 0) return;
-  const { name, columns } = tables[kind];
+async function insert(
+  client: pg.Client,
+  what: { table: keyof typeof tables; format: ParameterFormat; rows: readonly Row[] },
+): Promise<void> {
+  if (what.rows.length === 0) return;
+  const { name, columns } = tables[what.table];
   const names = Object.keys(columns);
-  const types = Object.values(columns).map((type) => (type === 'json' ? 'text' : type));
-  const parameters = types.map((type, index) => `$${index + 1}::${type}[]`);
-  const selected = Object.entries(columns).map(([column, type]) => (type === 'json' ? `${column}::json` : column));
+  const parameters = Object.values(columns).map((type, index) => `$${index + 1}::${wireTypes[type]}[]`);
+  const selected = Object.entries(columns).map(([column, type]) => `${column}::${type}`);
   await client.query({
-    name: `bare_${kind}`,
+    name: `bare_${what.table}`,
     text: `
       insert into ${name} (${names.join(', ')})
       select ${selected.join(', ')}
       from unnest(${parameters.join(', ')}) as row (${names.join(', ')})`,
-    values: names.map((column) => rows.map((row) => row[column])),
+    values: Object.entries(columns).map(([column, type]) => {
+      const values = what.rows.map((row) => row[column]);
+      return what.format === 'binary' ? binaryArrays[wireTypes[type]](values as never[]) : values;
+    }),
   });
 }
+
+/** As what a column travels. */
+const wireTypes = { uuid: 'uuid', text: 'text', int: 'int', json: 'text', timestamptz: 'text' } as const;
+
+const binaryArrays = { uuid: uuidArray, text: textArray, int: intArray };

@@ -71,7 +71,9 @@ export function fitParameters(
   }
   for (const { name, type } of query.parameters) {
     const value = Object.hasOwn(given, name) ? given[name] : undefined;
-    const result = value === undefined || value === null ? null : fitValue(type, value);
+    // Keys are often numbers in one place and texts in another.
+    const written = type === 'text' && (typeof value === 'number' || typeof value === 'bigint') ? String(value) : value;
+    const result = written === undefined || written === null ? null : fitValue(type, written);
     if (result?.ok) fitted.set(name, result.value);
     else issues.push({ path: name, message: result ? `must be ${result.error}` : 'is missing' });
   }

@@ -94,7 +94,7 @@ function writePairs(
     ${keyOf(table, valueIn('now'))},
     'update',
     ${imageOf(table, 'pair.now', valueIn('now'))},
-    ${imageOf(table, 'pair.was', valueIn('was'))},
+    ${formerImageOf(table, valueIn)},
     pair.changed,
     ${sessionValues}
   from (
@@ -110,6 +110,13 @@ function writePairs(
     offset 0
   ) pair
   where (pg_catalog.cardinality(pair.changed) > 0 or pair.differs)${andSubscribed(table, 'update', valueIn('now'))}`;
+}
+
+/** The row before; not when it was another tenant's, who did not show it to the one that has the row now. */
+function formerImageOf(table: CapturedTable, valueIn: (side: 'now' | 'was') => ReadColumn): string {
+  const image = imageOf(table, 'pair.was', valueIn('was'));
+  if (table.tenantColumn === null) return image;
+  return `case when ${tenantOf(table, valueIn('now'))} = ${tenantOf(table, valueIn('was'))} then ${image} end`;
 }
 
 /**

@@ -44,6 +44,17 @@ describe('a captured table', () => {
     ]);
   });
 
+  test('shows a tenant that takes a row over nothing of the tenant that had it', async () => {
+    const { run } = await hostSession(db);
+    await run('create table leads (id int primary key, tenant_id text, secret text)');
+    await capture(db, { table: 'leads' });
+    await run("insert into leads values (1, 'seller', 'ours'); update leads set tenant_id = 'buyer', secret = 'new'");
+    await run("update leads set secret = 'newer'");
+    const [, moved, kept] = await eventsOf(db, 'leads');
+    expect(moved).toMatchObject({ tenant: 'buyer', previous: null, changed: ['tenant_id', 'secret'] });
+    expect(kept).toMatchObject({ tenant: 'buyer', previous: { secret: 'new' } });
+  });
+
   test('stores a delete with the row as it last was', async () => {
     const { run } = await hostSession(db);
     await run('create table coupons (id int primary key, tenant_id text, code text)');

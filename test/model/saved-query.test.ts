@@ -161,6 +161,11 @@ describe('fitParameters', () => {
       ],
     });
     expect(fitParameters(query, { customer: null, above: 1 }).ok).toBe(false);
-    expect(fitParameters(query, { customer: 5, above: 1 }).ok).toBe(false);
+    expect(fitParameters(query, { customer: true, above: 1 }).ok).toBe(false);
+  });
+
+  test('takes a number for a text: keys are often numbers in one place and texts in another', () => {
+    const fitted = fitParameters(query, { customer: 9007199254740993n, above: 1 });
+    expect(fitted.ok && fitted.value.get('customer')).toBe('9007199254740993');
   });
 });

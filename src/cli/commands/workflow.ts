@@ -1,5 +1,4 @@
 import { Command } from 'commander';
-import { WorkflowError } from '../../errors.ts';
 import type { Workflow, WorkflowInput } from '../../model/workflow.ts';
 import type { Tocsin } from '../../tocsin.ts';
 import { type GlobalOptions, withTocsin } from '../context.ts';
@@ -142,13 +141,7 @@ async function onWorkflow(
 ): Promise<void> {
   const found = await findWorkflow(given.tocsin, given.tenant, given.workflow);
   if (found.ok) await run(found.value.id);
-  else {
-    const next = `tocsin workflow list --tenant ${given.tenant} shows what there is`;
-    printError(
-      given.options,
-      new WorkflowError('not_found', `no workflow "${given.workflow}" of ${given.tenant}: ${next}`),
-    );
-  }
+  else printError(given.options, found.error);
 }
 
 function listText(workflows: readonly Workflow[]): string {

@@ -1,0 +1,59 @@
+import { type Benchmark, type Figures, measureInTurn, type PreparedBenchmark } from '../benchmark.ts';
+import type { BenchServer } from '../measure/server.ts';
+import { quantile } from '../measure/statistics.ts';
+import { besideDrain } from '../processes/drain-beside.ts';
+import { checkCapture } from '../workloads/check-capture.ts';
+import { publishOrderWorkflows } from '../workloads/order-events.ts';
+import { createCapturedOrderTable, createOrderTable, insertOrder } from '../workloads/order-table.ts';
+import { Writers } from '../workloads/writers.ts';
+
+const perSecond = 1_000;
+const forMs = 2_000;
+const writerCount = 8;
+
+/** What capture adds to the latency of a host's single-row transactions at a load the machine carries easily. */
+export const capturePacedBenchmark: Benchmark = {
+  name: 'capture-paced',
+  about:
+    'Latency of single-row INSERT transactions, 1,000 a second: no trigger; captured with no drain on this machine (and none asleep, so nobody is notified); captured with a drain on this machine, in a process of its own, that matches every event.',
+  prepare,
+};
+
+async function prepare(server: BenchServer): Promise<PreparedBenchmark> {
+  const copy = await server.createDatabase();
+  await publishOrderWorkflows(copy.database, 'notification');
+  await createOrderTable(copy.database, 'plain_orders');
+  await createCapturedOrderTable(copy.database, 'orders');
+  const writers = await Writers.open(copy.url, writerCount);
+  for (const table of ['plain_orders', 'orders']) await pace(writers, table);
+  await besideDrain(copy, async () => undefined);
+  const elsewhere = { variant: 'captured, drain elsewhere', peer: 'no trigger', target: { atMost: 1.1 } };
+  const beside = { variant: 'captured, drain beside', peer: 'no trigger' };
+  return {
+    settings: { 'tx/s': perSecond, writers: writerCount, 'seconds per round': forMs / 1000 },
+    comparisons: [
+      { claim: 'latency of a captured insert', ...elsewhere, figure: 'p50 ms' },
+      { claim: 'latency of a captured insert', ...elsewhere, figure: 'p99 ms' },
+      { claim: 'the same with a drain beside', ...beside, figure: 'p50 ms' },
+      { claim: 'the same with a drain beside', ...beside, figure: 'p99 ms' },
+    ],
+    measureRound: async () => {
+      const round = await measureInTurn({
+        'no trigger': () => pace(writers, 'plain_orders'),
+        'captured, drain elsewhere': () => pace(writers, 'orders'),
+        'captured, drain beside': () => besideDrain(copy, () => pace(writers, 'orders')),
+      });
+      await checkCapture(copy.database, { table: 'orders', operation: 'insert' });
+      return round;
+    },
+    close: async () => {
+      await writers.close();
+      await copy.drop();
+    },
+  };
+}
+
+async function pace(writers: Writers, table: string): Promise<Figures> {
+  const latencies = await writers.pace(insertOrder(table), { perSecond, forMs });
+  return { 'p50 ms': quantile(latencies, 0.5), 'p99 ms': quantile(latencies, 0.99) };
+}

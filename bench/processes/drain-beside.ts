@@ -1,0 +1,16 @@
+import type { ScratchDatabase } from '../measure/server.ts';
+import { untilDrained } from '../workloads/check-capture.ts';
+import { BenchChild } from './child-process.ts';
+
+/** Runs `work` beside a drain that has nothing left to do when it begins, and waits until it has nothing again. */
+export async function besideDrain<T>({ url, database }: ScratchDatabase, work: () => Promise<T>): Promise<T> {
+  const drain = await BenchChild.start('drain-process.ts', [url]);
+  try {
+    await untilDrained(database);
+    const result = await work();
+    await untilDrained(database);
+    return result;
+  } finally {
+    await drain.stop();
+  }
+}
