@@ -24,8 +24,7 @@ async function prepare(server: BenchServer): Promise<PreparedBenchmark> {
   await createCapturedOrderTable(copy.database, 'orders');
   const writers = await Writers.open(copy.url, writerCount);
   const parties = { server, copy, writers };
-  await saturate(parties, 'plain_orders');
-  await saturate(parties, 'orders');
+  for (const table of ['plain_orders', 'orders'] as const) await measureWriters(parties, { table, isDrained: false });
   const pair = { variant: 'captured, drain elsewhere', peer: 'no trigger' };
   return {
     settings: { writers: writerCount, 'seconds per round': forMs / 1000 },
@@ -42,10 +41,9 @@ async function prepare(server: BenchServer): Promise<PreparedBenchmark> {
     ],
     measureRound: () =>
       measureInTurn({
-        'no trigger': () => saturate(parties, 'plain_orders'),
-        'captured, drain elsewhere': () => measureCaptured(copy, () => saturate(parties, 'orders')),
-        'captured, drain beside': () =>
-          measureCaptured(copy, () => besideDrain(copy, () => saturate(parties, 'orders'))),
+        'no trigger': () => measureWriters(parties, { table: 'plain_orders', isDrained: false }),
+        'captured, drain elsewhere': () => measureWriters(parties, { table: 'orders', isDrained: false }),
+        'captured, drain beside': () => measureWriters(parties, { table: 'orders', isDrained: true }),
       }),
     close: async () => {
       await writers.close();
@@ -56,20 +54,25 @@ async function prepare(server: BenchServer): Promise<PreparedBenchmark> {
 
 type Parties = { readonly server: BenchServer; readonly copy: ScratchDatabase; readonly writers: Writers };
 
+/** Measures the writers, checks that every captured row came to one event, and empties the tables for the next. */
+async function measureWriters(
+  parties: Parties,
+  options: { table: 'plain_orders' | 'orders'; isDrained: boolean },
+): Promise<Figures> {
+  const { copy } = parties;
+  const { table, isDrained } = options;
+  const figures = await (isDrained ? besideDrain(copy, () => saturate(parties, table)) : saturate(parties, table));
+  if (table === 'orders') await checkCapture(copy.database, { table, operation: 'insert' });
+  await copy.database.pool.query(
+    `truncate public.${table}, tocsin.events, tocsin.event_history, tocsin.executions, tocsin.deliveries, tocsin.notifications`,
+  );
+  return figures;
+}
+
 async function saturate({ server, writers }: Parties, table: string): Promise<Figures> {
   let count = 0;
   const usage = await server.measure(async () => {
     count = await writers.saturate(insertOrder(table), forMs);
   });
   return { 'tx/s': (count / usage.ms) * 1000, ...usagePer('tx', count, usage) };
-}
-
-/** Measures, checks that every row came to one event, and empties the tables for the next. */
-async function measureCaptured({ database }: ScratchDatabase, measure: () => Promise<Figures>): Promise<Figures> {
-  const figures = await measure();
-  await checkCapture(database, { table: 'orders', operation: 'insert' });
-  await database.pool.query(
-    'truncate public.orders, tocsin.events, tocsin.event_history, tocsin.executions, tocsin.deliveries, tocsin.notifications',
-  );
-  return figures;
 }

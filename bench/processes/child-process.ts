@@ -15,11 +15,12 @@ type ChildEvents = { [Message in ChildMessage as Message['kind']]: [message: Mes
 /** A process beside the one that measures, so that what is measured and what makes it work share no event loop. */
 export class BenchChild extends EventEmitter<ChildEvents> {
   readonly #process: ChildProcess;
+  readonly #failures: string[] = [];
 
   private constructor(process: ChildProcess) {
     super();
     this.#process = process;
-    this.setMaxListeners(0);
+    this.on('failed', ({ error }) => this.#failures.push(error));
   }
 
   /** Starts one of the files beside this one and waits until it is ready. */
@@ -37,17 +38,19 @@ export class BenchChild extends EventEmitter<ChildEvents> {
     return child;
   }
 
-  /** Lets it finish what it is doing. */
+  /** Lets it finish what it is doing. Throws when something failed in it. */
   async stop(): Promise<void> {
     const exited = once(this.#process, 'exit');
     this.#process.disconnect();
-    await exited;
+    const [code] = await exited;
+    if (code !== 0) this.#failures.push(`it ended with ${String(code)}`);
+    if (this.#failures.length > 0) throw new Error(`in a process of the benchmark: ${this.#failures.join('; ')}`);
   }
 }
 
-/** In the child: says something to the process that measures. */
+/** In the child: says something to the process that measures, if that still listens. */
 export function tellParent(message: ChildMessage): void {
-  process.send?.(message);
+  if (process.connected) process.send?.(message);
 }
 
 /** In the child: runs until the process that measures lets go of it. */

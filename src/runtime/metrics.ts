@@ -22,6 +22,10 @@ export class Metrics {
     buckets: [0.01, 0.05, 0.1, 0.5, 1, 5, 15, 60],
     registers: [this.#registry],
   });
+  readonly #captureProblems = this.#gauge(
+    'tocsin_capture_problems',
+    'Captured tables whose triggers are not as installed: their changes may be lost.',
+  );
   readonly #errors = this.#counter('tocsin_errors_total', 'Errors of background loops, by loop.', ['loop']);
 
   readonly #database: Database;
@@ -53,6 +57,10 @@ export class Metrics {
       this.#attempts.inc({ action, outcome: record.next === 'dead' ? 'dead' : record.outcome });
       this.#durations.observe({ action }, record.durationMs / 1000);
     }
+  }
+
+  captureProblems(count: number): void {
+    this.#captureProblems.set(count);
   }
 
   loopFailed(loop: string): void {

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
+import { verifyCaptures } from '../capture/verify-captures.ts';
 import type { WakeUpListener } from '../capture/wake-up-listener.ts';
 import type { Settings } from '../config.ts';
 import type { WorkflowEngine } from '../engine/workflow-engine.ts';
@@ -30,6 +31,7 @@ const executeAtOnce = 20;
 const pollPendingMs = 1_000;
 const heartbeatMs = 10_000;
 const segmentsMs = 20_000;
+const verifyMs = 60_000;
 const housekeepingMs = 3_600_000;
 const partitionDaysAhead = 3;
 /** Health is degraded when the oldest event waits longer than this. */
@@ -87,6 +89,7 @@ export class Worker {
           return 0;
         },
       }),
+      new Loop({ name: 'captures', intervalMs: verifyMs, runOnce: () => this.#verifyCaptures() }),
       new Loop({
         name: 'housekeeping',
         intervalMs: housekeepingMs,
@@ -166,6 +169,22 @@ export class Worker {
       onLost: (error) => logger.warn({ error: error.message }, 'LISTEN was lost and is connected anew'),
     });
     await this.#listener.start();
+  }
+
+  /** A trigger that was dropped or disabled loses changes without a word: say so within a minute. */
+  async #verifyCaptures(): Promise<number> {
+    const { database, logger, metrics } = this.#options;
+    const verified = await verifyCaptures(database);
+    if (!verified.ok) throw verified.error;
+    const broken = verified.value.filter(({ problems }) => problems.length > 0);
+    metrics.captureProblems(broken.length);
+    for (const { table, problems } of broken) {
+      logger.warn(
+        { table, problems: problems.map(({ message }) => message) },
+        'capture is not as installed: tocsin capture install',
+      );
+    }
+    return 0;
   }
 
   async #beat(): Promise<number> {

@@ -145,6 +145,18 @@ describe('tocsin worker', () => {
     expect(await worker.terminate()).toBe(0);
   });
 
+  test('says that a captured table has lost its trigger', { timeout: 60_000 }, async () => {
+    await t.sql('create table refunds (id int primary key, tenant_id text)');
+    unwrap(await t.tocsin.capture.install({ table: 'refunds', entityType: 'refund', tenantColumn: 'tenant_id' }));
+    await t.sql('alter table refunds disable trigger all');
+    const worker = await WorkerProcess.start(t.url, { args: ['--config', config] });
+    await until('it is logged', async () => worker.log.some((line) => line.includes('capture is not as installed')));
+    const metrics = await (await fetch(`http://127.0.0.1:${worker.httpPort}/metrics`)).text();
+    expect(metrics).toMatch(/^tocsin_capture_problems 1$/m);
+    expect(await worker.terminate()).toBe(0);
+    unwrap(await t.tocsin.capture.remove('refunds'));
+  });
+
   test('several workers share the work: each event is matched once, each webhook sent once', {
     timeout: 60_000,
   }, async () => {
