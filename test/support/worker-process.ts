@@ -24,8 +24,12 @@ export class WorkerProcess {
   ): Promise<WorkerProcess> {
     const child = spawn(process.execPath, [main, 'worker', '--http-port', '0', ...(options.args ?? [])], {
       env: { ...process.env, DATABASE_URL: databaseUrl, ...options.env },
-      stdio: ['ignore', 'inherit', 'pipe'],
+      stdio: ['ignore', 'ignore', 'pipe'],
     });
+    // A test that failed before it stopped its worker leaves none behind.
+    const kill = () => child.kill('SIGKILL');
+    process.once('exit', kill);
+    child.once('exit', () => process.removeListener('exit', kill));
     const lines: string[] = [];
     const started = Promise.withResolvers<void>();
     let rest = '';
