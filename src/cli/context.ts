@@ -4,6 +4,7 @@ import { pathToFileURL } from 'node:url';
 import type { Command } from 'commander';
 import { settingsFromEnvironment } from '../config.ts';
 import { WorkflowError } from '../errors.ts';
+import { databaseRefusal } from '../store/database-refusal.ts';
 import { createTocsin, type Tocsin, type TocsinOptions } from '../tocsin.ts';
 import type { OutputOptions } from './output.ts';
 import { printError } from './output.ts';
@@ -68,31 +69,7 @@ async function readConfigFile(given: string | undefined): Promise<Partial<Tocsin
 
 /** Faults that a person at the command line can mend, as refusals with the next step; others are thrown on. */
 export function explain(error: unknown): WorkflowError {
-  if (error instanceof WorkflowError) return error;
-  const code = codeOf(error);
-  if (code === '42P01' || code === '3F000' || code === '42703') {
-    return new WorkflowError('not_migrated', 'the database lacks (part of) schema tocsin: run `tocsin migrate`', {
-      cause: error,
-    });
-  }
-  if (code !== undefined && ['ECONNREFUSED', 'ENOTFOUND', 'ETIMEDOUT', 'ECONNRESET', '57P03', '57P01'].includes(code)) {
-    return new WorkflowError(
-      'unavailable',
-      `the database cannot be reached (${code}): check DATABASE_URL and the server`,
-      { cause: error },
-    );
-  }
-  if (code !== undefined && ['28P01', '28000', '3D000'].includes(code)) {
-    return new WorkflowError('unavailable', `the database refuses the connection: ${(error as Error).message}`, {
-      cause: error,
-    });
-  }
-  throw error;
-}
-
-function codeOf(error: unknown): string | undefined {
-  if (typeof error !== 'object' || error === null) return undefined;
-  if ('code' in error && typeof error.code === 'string') return error.code;
-  if (error instanceof AggregateError) return codeOf(error.errors[0]);
-  return 'cause' in error ? codeOf(error.cause) : undefined;
+  const refusal = error instanceof WorkflowError ? error : databaseRefusal(error);
+  if (refusal === null) throw error;
+  return refusal;
 }

@@ -4,9 +4,16 @@ import { InvalidArgumentError } from 'commander';
 import { WorkflowError } from '../errors.ts';
 import { type Json, parseJson } from '../model/json.ts';
 
-/** A whole number from 0. */
+/** A whole number from 1. */
 export function positiveInteger(value: string): number {
-  if (!/^\d{1,9}$/.test(value)) throw new InvalidArgumentError('a whole number is needed.');
+  if (!/^[1-9]\d{0,8}$/.test(value)) throw new InvalidArgumentError('a whole number from 1 is needed.');
+  return Number(value);
+}
+
+/** A TCP port; 0 for a free one. */
+export function port(value: string): number {
+  if (!/^\d{1,5}$/.test(value) || Number(value) > 65_535)
+    throw new InvalidArgumentError('a port from 0 to 65535 is needed.');
   return Number(value);
 }
 

@@ -4,6 +4,7 @@ import type { WorkflowEvent } from '../model/event.ts';
 import type { Reason } from '../model/reason.ts';
 import type { Recipient } from '../model/recipient.ts';
 import { afterAttempt, type DeliveryOutcome, defaultRetryPolicy } from '../model/retry.ts';
+import { isStorableText } from '../model/storable-text.ts';
 import type { ClaimedDelivery } from '../store/pending-deliveries.ts';
 import type { AttemptRecord } from '../store/record-attempts.ts';
 import type { NewNotification } from '../store/write-plan.ts';
@@ -60,13 +61,23 @@ export async function attemptDelivery(options: {
     attempt: claimed.attempts,
     outcome: outcome.status,
     reason: outcome.status === 'delivered' ? null : outcome.reason,
-    detail: outcome.detail ? JSON.stringify(redact(outcome.detail, secrets)) : null,
+    detail: outcome.detail ? detailText(outcome.detail, secrets) : null,
     startedAtMs: claimed.nowMs,
     durationMs: Math.round(performance.now() - startedAt),
     next: verdict.status,
     delayMs: verdict.status === 'pending' ? verdict.delayMs : 0,
     notification,
   };
+}
+
+/** The detail as it is stored: without secrets, and never a reason to lose the outcome. */
+function detailText(detail: unknown, secrets: readonly string[]): string | null {
+  try {
+    const text = JSON.stringify(redact(detail, secrets));
+    return isStorableText(text) ? text : text.toWellFormed().replaceAll('\u0000', '');
+  } catch {
+    return null;
+  }
 }
 
 /** What an attempt came to, and the inbox row that is to stand with it. */
@@ -130,13 +141,30 @@ function composeAgain(
   return { outcome: { status: 'delivered' }, notification: { id, tenantId, userId, executionId, ...content.value } };
 }
 
+const outcomeStatuses: readonly unknown[] = ['delivered', 'retry', 'failed'];
+const longestReason = 500;
+
+/** What a handler answered, if it is an outcome: a host's handler can answer anything. */
+function checkedOutcome(answer: unknown): DeliveryOutcome {
+  const { status, reason, afterMs } = (typeof answer === 'object' && answer !== null ? answer : {}) as Partial<
+    Record<'status' | 'reason' | 'afterMs', unknown>
+  >;
+  const isReasoned =
+    typeof reason === 'string' && reason !== '' && reason.length <= longestReason && isStorableText(reason);
+  const isTimed = afterMs === undefined || (typeof afterMs === 'number' && Number.isFinite(afterMs) && afterMs >= 0);
+  if (outcomeStatuses.includes(status) && (status === 'delivered' || isReasoned) && isTimed)
+    return answer as DeliveryOutcome;
+  const wanted = "{ status: 'delivered' }, { status: 'retry', reason, afterMs? } or { status: 'failed', reason }";
+  return { status: 'retry', reason: 'handler_failed', detail: { error: `the handler must answer ${wanted}` } };
+}
+
 /** The handler's outcome, or `timeout` when it does not come before the signal, also from a handler that ignores it. */
 async function within(signal: AbortSignal, deliver: () => ReturnType<External['deliver']>): Promise<DeliveryOutcome> {
   const { promise: timeUp, resolve } = Promise.withResolvers<DeliveryOutcome>();
   const onAbort = () => resolve({ status: 'retry', reason: 'timeout' });
   signal.addEventListener('abort', onAbort, { once: true });
   try {
-    return await Promise.race([deliver(), timeUp]);
+    return await Promise.race([Promise.resolve(deliver()).then(checkedOutcome), timeUp]);
   } catch (error) {
     if (signal.aborted) return { status: 'retry', reason: 'timeout' };
     const message = error instanceof Error ? error.message : String(error);

@@ -1,4 +1,5 @@
 import type { ActionHandler, CompiledAction } from '../deliver/action.ts';
+import type { Issue } from '../errors.ts';
 import type { RecipientPart } from '../execute/audience.ts';
 import { compileRecipient } from '../execute/compile-recipient.ts';
 import type { CompiledRecipient } from '../execute/recipient.ts';
@@ -7,6 +8,7 @@ import { type AllConditions, allConditions } from '../match/all-conditions.ts';
 import { compileCondition } from '../match/compile-condition.ts';
 import type { CompiledCondition } from '../match/condition.ts';
 import type { ConditionTrace } from '../model/condition.ts';
+import { err, type Result } from '../model/result.ts';
 import { type RetryPolicy, retryPolicy } from '../model/retry.ts';
 import type {
   ActionDefinition,
@@ -100,19 +102,17 @@ function compileAction(
 }
 
 function compileConfig(handler: ActionHandler, config: unknown): CompiledAction | null {
-  const parsed = handler.schema.safeParse(config);
-  if (!parsed.success) return null;
-  const compiled = handler.compile(parsed.data, { path: '', entityTypes: [] });
+  const compiled = attempted(() => {
+    const parsed = handler.schema.safeParse(config);
+    return parsed.success ? handler.compile(parsed.data, { path: '', entityTypes: [] }) : err([]);
+  });
   return compiled.ok ? compiled.value : null;
 }
 
 function compileConditions(definitions: readonly ConditionDefinition[], handlers: Handlers): AllConditions {
   const conditions = definitions.map((definition) => {
-    const compiled = compileCondition(handlers.conditions, definition, {
-      path: '',
-      entityTypes: [],
-      savedQueries: null,
-    });
+    const context = { path: '', entityTypes: [], savedQueries: null };
+    const compiled = attempted(() => compileCondition(handlers.conditions, definition, context));
     return compiled.ok ? compiled.value : undecidable(definition, compiled.error[0]?.message ?? 'not valid');
   });
   return allConditions(conditions);
@@ -120,7 +120,8 @@ function compileConditions(definitions: readonly ConditionDefinition[], handlers
 
 function compileRecipients(definitions: readonly RecipientDefinition[], handlers: Handlers): RecipientPart[] {
   return definitions.map((definition) => {
-    const compiled = compileRecipient(handlers.recipients, definition, { path: '', entityTypes: [] });
+    const context = { path: '', entityTypes: [] };
+    const compiled = attempted(() => compileRecipient(handlers.recipients, definition, context));
     return {
       partId: definition.partId,
       type: definition.type,
@@ -142,4 +143,13 @@ function undecidable(definition: ConditionDefinition, error: string): CompiledCo
 
 function unresolvable(error: string): CompiledRecipient {
   return { kind: 'custom', resolve: () => Promise.reject(new Error(error)), reads: [] };
+}
+
+/** What a handler compiles to; one that throws has an issue. */
+function attempted<T>(compile: () => Result<T, readonly Issue[]>): Result<T, readonly Issue[]> {
+  try {
+    return compile();
+  } catch (error) {
+    return err([{ path: '', message: error instanceof Error ? error.message : String(error) }]);
+  }
 }

@@ -9,7 +9,9 @@ import type { Database } from '../store/database.ts';
 import {
   type ClaimedExecution,
   finishExecution,
+  plannedRecipients,
   postponeExecution,
+  releaseExecution,
   renewExecutionLease,
 } from '../store/pending-executions.ts';
 import { insertDeliveries } from '../store/write-plan.ts';
@@ -60,7 +62,10 @@ export async function executePending(
     return await decide(claimed, { event: source.event, workflow: source.workflow }, services);
   } catch (error) {
     if (error instanceof LeaseLost) return 'lost';
-    throw error;
+    if (!services.signal.aborted) throw error;
+    // The worker stops: nothing was decided, and another goes on at once.
+    await releaseExecution(services.database.pool, claimed);
+    return 'postponed';
   }
 }
 
@@ -77,6 +82,7 @@ async function decide(
     AbortSignal.any([services.signal, AbortSignal.timeout(services.lookupTimeoutMs)]),
   );
   const conditions = await workflow.conditions.evaluate(subject, lookups);
+  services.signal.throwIfAborted();
   const verdict = allOf(conditions.map((condition) => condition.result));
   const undecidable = { conditions, actions: [] };
   if (verdict === false)
@@ -84,6 +90,7 @@ async function decide(
   if (verdict !== true) return retryOrEnd(claimed, services, { reason: 'condition_error', trace: undecidable });
 
   const decision = await decideActions(workflow, subject, lookups);
+  services.signal.throwIfAborted();
   const failure = decision.passedOver.find(
     ({ reason }) => reason === 'unknown_handler' || reason === 'action_condition_error',
   );
@@ -126,6 +133,11 @@ async function planGroup(
   const { claimed, source, services } = options;
   const first = group[0]?.action;
   const isOnce = first?.audience === 'once';
+  // Pages of a try that failed stand: whom they tell counts towards the most that may be told.
+  const alreadyTold =
+    claimed.attempts > 1 && first && !isOnce
+      ? await plannedRecipients(services.database.pool, { executionId: claimed.id, actionId: first.partId })
+      : [];
   const planned = new Map(group.map(({ action }) => [action.partId, 0]));
   const recipients: RecipientTrace[] = [];
   const pages = isOnce
@@ -134,6 +146,7 @@ async function planGroup(
         event: source.event,
         excludeActor: source.workflow.settings.excludeActor,
         maxRecipients: source.workflow.settings.maxRecipients,
+        alreadyTold,
         directory: services.directory,
         pageSize,
         timeoutMs: services.lookupTimeoutMs,

@@ -30,6 +30,8 @@ export type AudienceRules = {
   readonly excludeActor: boolean;
   /** Most recipients to tell. */
   readonly maxRecipients: number;
+  /** Users who are told already, by a try before this one: they count, and are not told again. */
+  readonly alreadyTold?: readonly string[];
 };
 
 /**
@@ -48,6 +50,8 @@ export class Audience {
 
   constructor(rules: AudienceRules) {
     this.#rules = rules;
+    for (const id of rules.alreadyTold ?? []) this.#seen.add(id);
+    this.#told = this.#seen.size;
   }
 
   /** True once somebody was left out because of the cap: nothing more needs to be asked. */

@@ -32,6 +32,8 @@ export type DelivererOptions = {
 type DelivererEvents = { recorded: [records: readonly AttemptRecord[]]; failed: [error: Error] };
 
 const longestErrorDelayMs = 5_000;
+/** A record that fails this often in a row is let go: its lease ends and the attempt is made again. */
+const maxRecordFailures = 8;
 
 /**
  * Makes deliveries until stopped: keeps up to `concurrency` attempts under way, records outcomes in batches as they come,
@@ -147,26 +149,36 @@ export class Deliverer extends EventEmitter<DelivererEvents> {
     while (this.#finished.length > 0) {
       const records = this.#finished;
       this.#finished = [];
-      try {
-        await this.#options.work.record(records);
-        failures = 0;
-        for (const record of records) this.#held.delete(record.deliveryId);
-        this.emit('recorded', records);
-        this.#bell.emit('ring');
-      } catch (error) {
-        // The outcome is known only here: keep it and try again while the lease lasts; after that the attempt is repeated.
-        this.#report(error);
-        this.#finished = [...records, ...this.#finished];
-        if (failures >= 8) {
-          for (const record of this.#finished) this.#held.delete(record.deliveryId);
-          this.#finished = [];
-          this.#bell.emit('ring');
-        }
-        await this.#pause(Math.min(50 * 2 ** failures, longestErrorDelayMs));
-        failures += 1;
-      }
+      const unrecorded = await this.#recordAll(records);
+      failures = unrecorded.length < records.length ? 0 : failures + 1;
+      if (unrecorded.length === 0) continue;
+      // The outcomes are known only here: keep them and try again while the lease lasts; after that the attempts are repeated.
+      if (failures > maxRecordFailures) this.#letGo(unrecorded);
+      else this.#finished = [...unrecorded, ...this.#finished];
+      await this.#pause(Math.min(50 * 2 ** failures, longestErrorDelayMs));
     }
     this.#recording = undefined;
+  }
+
+  /** Records in one statement; if that fails, one by one, so that one that cannot be stored harms no other. Answers what failed. */
+  async #recordAll(records: readonly AttemptRecord[]): Promise<readonly AttemptRecord[]> {
+    try {
+      await this.#options.work.record(records);
+    } catch (error) {
+      this.#report(error);
+      if (records.length === 1) return records;
+      const unrecorded: AttemptRecord[] = [];
+      for (const record of records) unrecorded.push(...(await this.#recordAll([record])));
+      return unrecorded;
+    }
+    this.#letGo(records);
+    this.emit('recorded', records);
+    return [];
+  }
+
+  #letGo(records: readonly AttemptRecord[]): void {
+    for (const record of records) this.#held.delete(record.deliveryId);
+    this.#bell.emit('ring');
   }
 
   #renew(): void {
@@ -179,8 +191,9 @@ export class Deliverer extends EventEmitter<DelivererEvents> {
   }
 
   async #ring(until: AbortSignal): Promise<void> {
-    if (this.#isWoken) return;
-    const ended = this.#stopping.signal.aborted ? until : AbortSignal.any([until, this.#stopping.signal]);
+    const isStopping = this.#stopping.signal.aborted;
+    if (this.#isWoken && !isStopping) return;
+    const ended = isStopping ? until : AbortSignal.any([until, this.#stopping.signal]);
     await once(this.#bell, 'ring', { signal: ended }).catch(() => undefined);
   }
 

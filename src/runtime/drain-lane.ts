@@ -46,8 +46,7 @@ export class DrainLane {
   async drain(signal: AbortSignal): Promise<number> {
     let drained = 0;
     let isFull = true;
-    const wakingUp = this.#wakeUp();
-    let [batch] = await landed([this.#begin('0'), ...wakingUp]);
+    let batch = await this.#begin('0');
     for (;;) {
       if (batch.events.length === 0) {
         if (isFull || signal.aborted) break;
@@ -76,15 +75,7 @@ export class DrainLane {
     const until = performance.now() + this.#options.lingerMs;
     while (performance.now() < until) {
       await wait(1);
-      const result = await this.#connection.query({
-        name: 'tocsin_any_event',
-        text: `
-          select 1
-          from tocsin.events
-          where not_before is null or not_before <= now()
-          limit 1`,
-      });
-      if (result.rows.length > 0) return true;
+      if (await this.#isAnyEventFree()) return true;
     }
     return false;
   }
@@ -96,12 +87,12 @@ export class DrainLane {
    * sleeps already (its NOTIFY wakes all); `writers` when transactions that wrote events without notifying are still open
    */
   async fallAsleep(): Promise<'asleep' | 'events' | 'others' | 'writers'> {
-    const [lock, any] = await landed([
+    const [lock, isAnyFree] = await landed([
       this.#connection.query('select pg_try_advisory_lock($1) as taken', [idleLockKey]),
-      this.#connection.query('select 1 from tocsin.events where not_before is null or not_before <= now() limit 1'),
+      this.#isAnyEventFree(),
     ]);
     this.#holdsIdleLock = lock.rows[0].taken;
-    if (any.rows.length > 0) return 'events';
+    if (isAnyFree) return 'events';
     if (this.#holdsIdleLock) return 'asleep';
     const shared = await this.#connection.query('select pg_try_advisory_lock_shared($1) as taken', [idleLockKey]);
     if (!shared.rows[0].taken) return 'others';
@@ -113,26 +104,37 @@ export class DrainLane {
     await this.#connection.end();
   }
 
+  /** Whether an event waits that nobody holds. */
+  async #isAnyEventFree(): Promise<boolean> {
+    const result = await this.#connection.query({
+      name: 'tocsin_any_event',
+      text: `
+        select 1
+        from tocsin.events
+        where not_before is null or not_before <= now()
+        limit 1
+        for update skip locked`,
+    });
+    return result.rows.length > 0;
+  }
+
   #scheduleFullClaim(lastedMs: number): void {
     this.#nextFullClaimAt = performance.now() + Math.max(fullClaimEveryMs, lastedMs * fullClaimShare);
   }
 
   async #begin(after: string): Promise<Batch> {
-    const [, events, version] = await landed([this.#connection.query('begin'), ...this.#claim(after)]);
+    const claimed = landed([this.#connection.query('begin'), ...this.#claim(after)]);
+    this.#wakeUp();
+    const [, events, version] = await claimed;
     return { events, version };
   }
 
-  /** Takes the advertisement back: writers no longer notify. Travels with the claim that follows. */
-  #wakeUp(): Promise<unknown>[] {
-    if (!this.#holdsIdleLock) return [];
+  /** Takes the advertisement back: writers no longer notify. Sent behind the claim, which need not wait for it. */
+  #wakeUp(): void {
+    if (!this.#holdsIdleLock) return;
     this.#holdsIdleLock = false;
-    return [
-      this.#connection.query({
-        name: 'tocsin_wake_up',
-        text: 'select pg_advisory_unlock($1)',
-        values: [idleLockKey],
-      }),
-    ];
+    // Fails only with the connection, and then so does what comes next.
+    this.#connection.query('select pg_advisory_unlock($1)', [idleLockKey]).catch(() => undefined);
   }
 
   /** Claims more in the transaction that is open. */
@@ -161,13 +163,14 @@ export class DrainLane {
       return next === null ? { events: [], version: batch.version } : { events, version };
     } catch (error) {
       await this.#connection.query('rollback');
-      await this.#handleOneByOne(batch, error);
+      if (!isOfTheEvent(error)) throw error;
+      await this.#handleOneByOne(batch);
       return next === null ? { events: [], version: batch.version } : this.#begin('0');
     }
   }
 
   /** After a batch failed: each event in a transaction of its own, so that a poisonous one harms no other. */
-  async #handleOneByOne(batch: Batch, batchError: unknown): Promise<void> {
+  async #handleOneByOne(batch: Batch): Promise<void> {
     for (const { position } of batch.events) {
       await this.#connection.query('begin');
       try {
@@ -181,7 +184,8 @@ export class DrainLane {
         }
       } catch (error) {
         await this.#connection.query('rollback');
-        await this.#putOff(position, error ?? batchError);
+        if (!isOfTheEvent(error)) throw error;
+        await this.#putOff(position, error);
       }
     }
   }
@@ -204,6 +208,20 @@ export class DrainLane {
     }
     await this.#connection.query('commit');
   }
+}
+
+/** Classes of SQLSTATE that are about the data: data exception, integrity constraint violation. */
+const dataClasses = ['22', '23'];
+
+/**
+ * Whether an error is about an event, and not about the database or the way to it: a full disk, a lock, a timeout or a lost
+ * connection costs no event an attempt, the lane tries again.
+ */
+function isOfTheEvent(error: unknown): boolean {
+  if (!(error instanceof Error)) return true;
+  const code = 'code' in error && typeof error.code === 'string' ? error.code : null;
+  if (code !== null) return dataClasses.includes(code.slice(0, 2));
+  return !/timeout|terminated|not queryable|connection/i.test(error.message);
 }
 
 type Batch = { readonly events: readonly ClaimedEvent[]; readonly version: number };

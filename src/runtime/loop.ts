@@ -2,10 +2,12 @@ import { EventEmitter, once } from 'node:events';
 
 export type LoopOptions = {
   readonly name: string;
-  /** Does what there is to do, a bounded part of it; answers how much it did. 0 lets the loop rest. */
+  /** Does what there is to do, a bounded part of it; answers how much it did. 0 lets the loop rest. `signal`: end now. */
   readonly runOnce: (signal: AbortSignal) => Promise<number>;
   /** Longest rest between two runs, ms. */
   readonly intervalMs: number;
+  /** On `stop`, a run that is under way gets this long before its signal is aborted, ms. Default 8,000. */
+  readonly graceMs?: number;
   /** Longest wait after a run that failed, ms; the waits before double from 100. Default 5,000. */
   readonly maxErrorDelayMs?: number;
 };
@@ -21,6 +23,7 @@ export class Loop extends EventEmitter<LoopEvents> {
   readonly #options: LoopOptions;
   readonly #bell = new EventEmitter<{ ring: [] }>();
   #stopping: AbortController | undefined;
+  #aborting = new AbortController();
   #running: Promise<void> | undefined;
   #isWoken = false;
 
@@ -35,13 +38,16 @@ export class Loop extends EventEmitter<LoopEvents> {
   start(): void {
     if (this.#running !== undefined) return;
     this.#stopping = new AbortController();
+    this.#aborting = new AbortController();
     this.#running = this.#run(this.#stopping.signal);
   }
 
   /** Resolves when the run that is under way has ended. */
   async stop(): Promise<void> {
     this.#stopping?.abort();
+    const grace = setTimeout(() => this.#aborting.abort(), this.#options.graceMs ?? 8_000);
     await this.#running;
+    clearTimeout(grace);
     this.#running = undefined;
   }
 
@@ -61,7 +67,7 @@ export class Loop extends EventEmitter<LoopEvents> {
     while (!signal.aborted) {
       this.#isWoken = false;
       try {
-        const count = await this.#options.runOnce(signal);
+        const count = await this.#options.runOnce(this.#aborting.signal);
         failures = 0;
         this.emit('ran', count);
         if (count === 0) {

@@ -50,6 +50,7 @@ export class Worker {
   readonly #maintenance: readonly Loop[];
   readonly #heartbeat: Loop;
   #listener: WakeUpListener | undefined;
+  #isStarted = false;
   readonly #wakeExecute = (statuses: readonly string[]) => {
     for (const status of statuses) this.#options.metrics.executionWritten(status);
     if (statuses.includes('pending')) this.#execute.wake();
@@ -64,6 +65,7 @@ export class Worker {
     this.#execute = new Loop({
       name: 'execute',
       intervalMs: pollPendingMs,
+      graceMs,
       runOnce: (signal) => engine.executeDue(executeAtOnce, signal),
     });
     this.#deliverer = new Deliverer({
@@ -105,6 +107,17 @@ export class Worker {
 
   /** Starts listening, matching, executing and delivering, as far as the worker's stages go. */
   async start(): Promise<void> {
+    if (this.#isStarted) return;
+    this.#isStarted = true;
+    try {
+      await this.#startStages();
+    } catch (error) {
+      await this.stop();
+      throw error;
+    }
+  }
+
+  async #startStages(): Promise<void> {
     const { database, engine, logger, settings } = this.#options;
     const { stages, queues, useNotify } = settings.worker;
     await ensurePartitions(database.pool, partitionDaysAhead);
@@ -124,6 +137,8 @@ export class Worker {
 
   /** Drains: claims nothing more, finishes what is under way, gives the rest back. */
   async stop(): Promise<void> {
+    if (!this.#isStarted) return;
+    this.#isStarted = false;
     const { database, engine, logger } = this.#options;
     await this.#listener?.stop();
     this.#listener = undefined;

@@ -9,6 +9,7 @@ import { err, ok, type Result } from '../model/result.ts';
 import { isStorableText } from '../model/storable-text.ts';
 import { type Workflow, type WorkflowDefinition, type WorkflowInput, workflowStatuses } from '../model/workflow.ts';
 import { type Database, inTransaction, type Orm, ormOf, type Transaction } from '../store/database.ts';
+import { databaseRefusal } from '../store/database-refusal.ts';
 import {
   listWorkflowVersions,
   readWorkflowVersion,
@@ -268,7 +269,13 @@ export class WorkflowService {
   /** Starts the worker of this process: from now on events are matched, executed and delivered here. */
   async startEventListener(): Answer<void> {
     if (!this.#eventListener) return err(noEventListener());
-    return ok(await this.#eventListener.start());
+    try {
+      return ok(await this.#eventListener.start());
+    } catch (error) {
+      const refusal = databaseRefusal(error);
+      if (refusal) return err(refusal);
+      throw error;
+    }
   }
 
   /** Stops the worker of this process once what is under way is done; nothing is lost. */

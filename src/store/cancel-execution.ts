@@ -3,8 +3,8 @@ import type { Orm } from './database.ts';
 
 /**
  * Cancels an execution that is not at its end, with every delivery of it that is still open. An attempt that is under way
- * cannot be called back; its result changes nothing any more. Deliveries are locked before the execution, as when attempts are
- * recorded, so that the two cannot deadlock.
+ * cannot be called back; its result changes nothing any more. Call it in a read committed
+ * transaction.
  *
  * @returns how many deliveries were cancelled; null when the execution is at its end, or not there
  */
@@ -38,5 +38,24 @@ export async function cancelExecution(
     )
     select (select count(*)::int from closed) as cancelled
     from cancelled`);
-  return result.rows[0]?.cancelled ?? null;
+  const cancelled = result.rows[0]?.cancelled;
+  if (cancelled === undefined) return null;
+  return cancelled + (await cancelLateDeliveries(orm, execution));
+}
+
+/**
+ * A page that was planned while the cancellation waited for the execution is not in its snapshot. No later page comes: the
+ * planner no longer holds the execution.
+ */
+async function cancelLateDeliveries(
+  orm: Orm,
+  execution: { readonly tenantId: string; readonly id: string },
+): Promise<number> {
+  const result = await orm.execute(sql`
+    update tocsin.deliveries
+    set status = 'cancelled', reason = 'cancelled', lease_token = null, completed_at = now()
+    where execution_id = ${execution.id}
+      and tenant_id = ${execution.tenantId}
+      and status = 'pending'`);
+  return result.rowCount ?? 0;
 }

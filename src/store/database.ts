@@ -54,6 +54,11 @@ export function openDatabase(options: DatabaseOptions): Database {
   async function transaction<T>(work: (tx: Orm, client: pg.PoolClient) => Promise<T>): Promise<T> {
     const client = await pool.connect();
     let broken: Error | undefined;
+    // The pool does not listen to clients that are out: one whose connection dies would end the process.
+    const onError = (error: Error) => {
+      broken = error;
+    };
+    client.on('error', onError);
     try {
       await client.query('begin');
       const result = await work(drizzle(client, { schema }), client);
@@ -65,6 +70,7 @@ export function openDatabase(options: DatabaseOptions): Database {
       });
       throw error;
     } finally {
+      client.off('error', onError);
       client.release(broken);
     }
   }

@@ -128,3 +128,31 @@ export async function postponeExecution(
     [options.id, options.leaseToken, options.reason, options.delayMs],
   );
 }
+
+/** Gives an execution back as if it had not been claimed. */
+export async function releaseExecution(runner: Runner, claimed: { id: string; leaseToken: string }): Promise<void> {
+  await runner.query(
+    `update tocsin.executions
+     set lease_token = null, due_at = now(), attempts = attempts - 1
+     where id = $1
+       and lease_token = $2
+       and status = 'pending'`,
+    [claimed.id, claimed.leaseToken],
+  );
+}
+
+/** Users that deliveries of this action of an execution stand for already: planned before a try that failed. */
+export async function plannedRecipients(
+  runner: Runner,
+  planned: { executionId: string; actionId: string },
+): Promise<string[]> {
+  const result = await runner.query<{ id: string }>(
+    `select recipient_id as id
+     from tocsin.deliveries
+     where execution_id = $1
+       and action_id = $2
+       and status <> 'skipped'`,
+    [planned.executionId, planned.actionId],
+  );
+  return result.rows.map(({ id }) => id);
+}

@@ -12,12 +12,17 @@ const t = useTestTocsin({
   actions: [
     defineAction({
       type: 'record',
-      schema: z.strictObject({ outcome: z.enum(['delivered', 'retry', 'failed', 'throw', 'hang']) }),
+      schema: z.strictObject({
+        outcome: z.enum(['delivered', 'retry', 'failed', 'throw', 'hang', 'nothing', 'nonsense']),
+      }),
       audience: 'recipients',
       deliver: async (config, { deliveryId, attempt, recipient }) => {
         attempts.push(`${deliveryId} ${attempt} ${recipient?.id}`);
         if (config.outcome === 'throw') throw new Error('handler bug');
         if (config.outcome === 'hang') return new Promise<never>(() => undefined);
+        // What a handler in plain JavaScript may answer.
+        if (config.outcome === 'nothing') return undefined as unknown as { status: 'delivered' };
+        if (config.outcome === 'nonsense') return { status: 'retry', reason: 'x', afterMs: Number.NaN };
         return config.outcome === 'delivered'
           ? { status: 'delivered' }
           : { status: config.outcome, reason: 'http_status', detail: { status: 500 } };
@@ -79,6 +84,8 @@ describe('WorkflowEngine, external deliveries', () => {
         actions: [
           { type: 'record', outcome: 'throw', ...once },
           { type: 'record', outcome: 'hang', ...once },
+          { type: 'record', outcome: 'nothing', ...once },
+          { type: 'record', outcome: 'nonsense', ...once },
           { type: 'record', outcome: 'delivered', ...once },
         ],
         recipients: [{ type: 'user', id: 'ann' }],
@@ -89,6 +96,8 @@ describe('WorkflowEngine, external deliveries', () => {
     const [execution] = await executionsOf(t, tenant);
     expect(execution?.status).toBe('partial');
     expect(execution?.deliveries.map(({ status, reason }) => `${status} ${reason}`).toSorted()).toEqual([
+      'dead handler_failed',
+      'dead handler_failed',
       'dead handler_failed',
       'dead timeout',
       'delivered null',

@@ -7,6 +7,8 @@ import { brokenInvariants } from '../support/invariants.ts';
 import { executionsOf, inboxOf, newTenant, orderNotification, orderWorkflow } from '../support/orders-workflows.ts';
 import { useTestTocsin } from '../support/test-tocsin.ts';
 
+let failures = 0;
+
 const t = useTestTocsin({
   conditions: [
     defineCondition({
@@ -23,6 +25,14 @@ const t = useTestTocsin({
     }),
   ],
   recipients: [
+    defineRecipient({
+      type: 'fails_first',
+      schema: z.strictObject({ prefix: z.string() }),
+      resolve: async (config) => {
+        if (failures-- > 0) throw new Error('the service is down');
+        return Array.from({ length: 10 }, (_, index) => `${config.prefix}-${index}`);
+      },
+    }),
     defineRecipient({
       type: 'manager_of',
       schema: z.strictObject({ user: z.string() }),
@@ -250,6 +260,34 @@ describe('WorkflowEngine', () => {
     const [log] = unwrap(await t.tocsin.workflows.getExecutionLogs(tenant, {})).items;
     expect(log).toMatchObject({ status: 'success', deliveryCounts: { delivered: 4_000 } });
     expect(log?.trace.actions[0]?.recipients?.some(({ reason }) => reason === 'fanout_capped')).toBe(true);
+    expect(await brokenInvariants(t.database)).toEqual([]);
+  });
+
+  test('a try that failed half-way does not widen the audience of the next', async () => {
+    const tenant = await newTenant(t);
+    unwrap(
+      await t.tocsin.directory.putUsers(
+        tenant,
+        Array.from({ length: 10 }, (_, index) => ({ id: `late-${index}` })),
+      ),
+    );
+    failures = 1;
+    await t.publish(
+      tenant,
+      orderWorkflow({
+        recipients: [
+          { type: 'fails_first', prefix: 'late' },
+          { type: 'role', id: 'sales' },
+        ],
+        settings: { maxRecipients: 2 },
+      }),
+    );
+    await t.sql('insert into orders (tenant_id) values ($1)', [tenant]);
+    await t.settle();
+    await t.sql("update tocsin.executions set due_at = now() where tenant_id = $1 and status = 'pending'", [tenant]);
+    await t.settle();
+    const told = await t.sql('select user_id from tocsin.notifications where tenant_id = $1', [tenant]);
+    expect(told.rows).toHaveLength(2);
     expect(await brokenInvariants(t.database)).toEqual([]);
   });
 

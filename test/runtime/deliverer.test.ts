@@ -164,6 +164,52 @@ describe('Deliverer', () => {
     expect(calls.givenBack).toEqual(['d1', 'd2']);
   });
 
+  test('a wake-up that comes with the stop does not keep it from waiting', async () => {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const { work, calls } = queue(['d1'], async (delivery) => {
+      await promise;
+      return record(delivery, 'delivered');
+    });
+    const deliverer = new Deliverer({
+      work: {
+        ...work,
+        attempt: async (batch, signal) => {
+          const attempts = await work.attempt(batch, signal);
+          deliverer.wake();
+          void deliverer.stop();
+          setTimeout(resolve, 5);
+          return attempts;
+        },
+      },
+      pollMs: 1,
+    });
+    deliverer.start();
+    await once(deliverer, 'recorded');
+    await deliverer.stop();
+    expect(calls.recorded).toHaveLength(1);
+  });
+
+  test('an outcome that cannot be stored harms no other', async () => {
+    const { work, calls } = queue(['good', 'bad', 'better'], async (delivery) => record(delivery, 'delivered'));
+    const deliverer = new Deliverer({
+      work: {
+        ...work,
+        record: async (records) => {
+          if (records.some(({ deliveryId }) => deliveryId === 'bad')) throw new Error('cannot be stored');
+          await work.record(records);
+        },
+      },
+      pollMs: 1,
+    });
+    const failed: Error[] = [];
+    deliverer.on('failed', (error) => failed.push(error));
+    deliverer.start();
+    while (calls.recorded.length < 2) await once(deliverer, 'recorded');
+    expect(calls.recorded.map(({ deliveryId }) => deliveryId).toSorted()).toEqual(['better', 'good']);
+    await deliverer.stop();
+    expect(failed.length).toBeGreaterThan(0);
+  });
+
   test('refuses options that are none', () => {
     const { work } = queue([], async (delivery) => record(delivery, 'delivered'));
     expect(() => new Deliverer({ work, concurrency: 0 })).toThrow(/concurrency must be at least 1/);

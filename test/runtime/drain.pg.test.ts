@@ -143,6 +143,40 @@ describe('Drain', () => {
     expect((await t.sql('select 1 from tocsin.events')).rows).toEqual([]);
   });
 
+  test('trouble of the database costs no event an attempt', async () => {
+    const { processor, seen } = recorder();
+    let isFull = true;
+    const drain = startDrain(
+      {
+        prepare: async (connection, events, version) => {
+          if (isFull) throw Object.assign(new Error('no space left on device'), { code: '53100' });
+          return processor.prepare(connection, events, version);
+        },
+      },
+      { pollMs: 20 },
+    );
+    const failed = once(drain, 'failed');
+    await t.sql(event('patient'));
+    expect(String((await failed)[0])).toContain('no space left');
+    expect((await t.sql('select attempts, not_before from tocsin.events')).rows).toEqual([
+      { attempts: 0, not_before: null },
+    ]);
+    isFull = false;
+    await until('it is matched when there is space again', async () => seen.includes('patient'));
+  });
+
+  test('an event that somebody else holds is waited for, not asked for without end', async () => {
+    const { processor, seen } = recorder();
+    await t.sql(event('held'));
+    const holder = await client();
+    await holder.query('begin');
+    await holder.query('select 1 from tocsin.events for update');
+    const drain = startDrain(processor, { pollMs: 50 });
+    await once(drain, 'asleep');
+    await holder.query('rollback');
+    await until('it is matched when it is free', async () => seen.includes('held'));
+  });
+
   test('a drain whose connections are cut goes on with new ones', async () => {
     const { processor, seen } = recorder();
     const drain = startDrain(processor, { pollMs: 50 });

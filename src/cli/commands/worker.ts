@@ -5,7 +5,7 @@ import { OperationsServer } from '../../http/operations-server.ts';
 import { createLogger } from '../../runtime/logger.ts';
 import type { TocsinOptions } from '../../tocsin.ts';
 import { withTocsin } from '../context.ts';
-import { positiveInteger, words } from '../parse.ts';
+import { port, positiveInteger, words } from '../parse.ts';
 
 type WorkerFlags = {
   readonly preset: keyof typeof presets;
@@ -39,7 +39,7 @@ export function workerCommand(): Command {
     .option('--batch-size <n>', 'events per claim (default 500)', positiveInteger)
     .option('--no-notify', 'poll only: for databases behind a transaction pooler')
     .option('--http-host <host>', 'where /healthz and /metrics listen', '127.0.0.1')
-    .option('--http-port <port>', 'their port; 0 takes a free one', positiveInteger, 9464)
+    .option('--http-port <port>', 'their port; 0 takes a free one', port, 9464)
     .action((flags: WorkerFlags, command: Command) => {
       const logger = createLogger(logLevelFromEnvironment());
       return withTocsin(
