@@ -1,11 +1,10 @@
-import { once } from 'node:events';
 import { setTimeout as wait } from 'node:timers/promises';
 import pg from 'pg';
 import { brokenInvariants } from '../../test/support/invariants.ts';
 import { type Benchmark, type Figures, type PreparedBenchmark, type Round, WrongAnswer } from '../benchmark.ts';
 import type { BenchServer, ScratchDatabase } from '../measure/server.ts';
 import { quantile } from '../measure/statistics.ts';
-import { BenchChild, type ChildMessage } from '../processes/child-process.ts';
+import { BenchChild } from '../processes/child-process.ts';
 import { publishOrderWorkflows } from '../workloads/order-events.ts';
 import { createCapturedOrderTable, createOrderTable, insertOrder } from '../workloads/order-table.ts';
 
@@ -36,8 +35,11 @@ async function prepare(server: BenchServer): Promise<PreparedBenchmark> {
   await createListenedOrderTable(copy);
   const writer = new pg.Client({ connectionString: copy.url });
   await writer.connect();
-  const drain = await BenchChild.start('drain-process.ts', [copy.url, 'report']);
-  const listener = await BenchChild.start('raw-listener.ts', [copy.url, 'bench_orders']);
+  const drain = await BenchChild.start(new URL('../processes/drain-process.ts', import.meta.url), [copy.url, 'report']);
+  const listener = await BenchChild.start(new URL('../processes/raw-listener.ts', import.meta.url), [
+    copy.url,
+    'bench_orders',
+  ]);
   const parties: Parties = { copy, writer, drain, listener };
   await measureRound(parties, warmUpSamples);
   const heard = { variant: 'Tocsin: match stage has the event', peer: 'raw LISTEN' };
@@ -102,28 +104,24 @@ async function sendListenedOrder({
   writer,
   listener,
 }: Parties): Promise<{ listenedMs: number; acknowledgedMs: number }> {
-  const heard = once(listener, 'handled') as Promise<[Extract<ChildMessage, { kind: 'handled' }>]>;
+  const heard = listener.next('handled');
   const sentAtNs = process.hrtime.bigint();
   await writer.query({ ...insertOrder('listened_orders'), values: [1] });
   const acknowledgedMs = millisecondsSince(sentAtNs, process.hrtime.bigint());
-  const [{ atNs }] = await heard;
+  const { atNs } = await heard;
   await pause();
   return { acknowledgedMs, listenedMs: millisecondsSince(sentAtNs, BigInt(atNs)) };
 }
 
 async function sendCapturedOrder({ writer, drain }: Parties): Promise<{ handledMs: number; committedMs: number }> {
-  const handled = once(drain, 'handled') as Promise<[Extract<ChildMessage, { kind: 'handled' }>]>;
-  const committed = once(drain, 'committed') as Promise<[Extract<ChildMessage, { kind: 'committed' }>]>;
-  const asleep = once(drain, 'asleep');
+  const told = Promise.all([drain.next('handled'), drain.next('committed'), drain.next('asleep')]);
   const sentAtNs = process.hrtime.bigint();
   await writer.query({ ...insertOrder('orders'), values: [1] });
-  const [{ atNs: handledAtNs }] = await handled;
-  const [{ atNs: committedAtNs }] = await committed;
-  await asleep;
+  const [handled, committed] = await told;
   await pause();
   return {
-    handledMs: millisecondsSince(sentAtNs, BigInt(handledAtNs)),
-    committedMs: millisecondsSince(sentAtNs, BigInt(committedAtNs)),
+    handledMs: millisecondsSince(sentAtNs, BigInt(handled.atNs)),
+    committedMs: millisecondsSince(sentAtNs, BigInt(committed.atNs)),
   };
 }
 

@@ -87,7 +87,7 @@ export class BenchServer {
   }
 
   /** Runs `work` after a checkpoint, and tells what it cost this process and the server. */
-  async measure(work: () => Promise<void>): Promise<Usage> {
+  async measure(work: () => Promise<unknown>): Promise<Usage> {
     await this.#admin.pool.query('checkpoint');
     const before = await this.#state();
     const startedAt = performance.now();

@@ -38,9 +38,8 @@ function reporting(processor: EventProcessor): EventProcessor {
         committed: () => {
           const committedAtNs = String(process.hrtime.bigint());
           committed();
-          const entityIds = events.map(({ entityId }) => entityId);
-          tellParent({ kind: 'handled', atNs: handledAtNs, entityIds });
-          tellParent({ kind: 'committed', atNs: committedAtNs, entityIds });
+          tellParent({ kind: 'handled', atNs: handledAtNs });
+          tellParent({ kind: 'committed', atNs: committedAtNs });
         },
       };
     },

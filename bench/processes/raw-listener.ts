@@ -5,9 +5,7 @@ import { tellParent, untilDismissed } from './child-process.ts';
 const [connectionString = '', channel = ''] = process.argv.slice(2);
 const client = new pg.Client({ connectionString });
 await client.connect();
-client.on('notification', ({ payload = '' }) => {
-  tellParent({ kind: 'handled', atNs: String(process.hrtime.bigint()), entityIds: [payload] });
-});
+client.on('notification', () => tellParent({ kind: 'handled', atNs: String(process.hrtime.bigint()) }));
 await client.query(`listen ${channel}`);
 tellParent({ kind: 'ready' });
 await untilDismissed();
