@@ -76,6 +76,25 @@ describe('WorkflowEngine', () => {
     expect(await brokenInvariants(t.database)).toEqual([]);
   });
 
+  test('matches a row of a megabyte like any other, and keeps its neighbours', async () => {
+    const tenant = await newTenant(t);
+    await t.publish(
+      tenant,
+      orderWorkflow({
+        conditions: [{ type: 'field_value', field: 'note', operator: 'endswith', value: 'the end' }],
+        actions: [{ ...orderNotification, message: '{{ payload.note | length }}' }],
+        recipients: [{ type: 'user', id: 'ann' }],
+      }),
+    );
+    await t.sql(
+      "insert into orders (tenant_id, note) values ($1, repeat('x', 1048576) || 'the end'), ($1, 'the end')",
+      [tenant],
+    );
+    await t.settle();
+    const messages = (await inboxOf(t, tenant, 'ann')).map((line) => line.split(': ')[1]);
+    expect(messages.toSorted()).toEqual(['1048583', '7']);
+  });
+
   test('does nothing for a change that is rolled back, nor for another tenant', async () => {
     const [tenant, other] = [await newTenant(t), await newTenant(t)];
     await t.publish(tenant, orderWorkflow({}));
