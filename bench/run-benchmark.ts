@@ -1,4 +1,4 @@
-import type { Benchmark, Comparison, Figures, Round } from './benchmark.ts';
+import type { Benchmark, Comparison, Figures, PreparedBenchmark, Round } from './benchmark.ts';
 import type { BenchServer } from './measure/server.ts';
 import { type Spread, spread } from './measure/statistics.ts';
 
@@ -16,7 +16,10 @@ export type BenchmarkResult = {
   readonly failure: string | null;
 };
 
-/** Runs the rounds and sums them up. What a variant did wrong ends the benchmark and is told, with the rounds before. */
+/**
+ * Runs the rounds and sums them up. What a variant did wrong ends the benchmark and is told, with the rounds before; what is
+ * left open then goes with the process.
+ */
 export async function runBenchmark(
   benchmark: Benchmark,
   options: { server: BenchServer; rounds: number; onProgress: (line: string) => void },
@@ -24,26 +27,27 @@ export async function runBenchmark(
   const { server, onProgress } = options;
   const startedAt = performance.now();
   const rounds: Round[] = [];
+  let prepared: PreparedBenchmark | undefined;
   let failure: string | null = null;
-  const prepared = await benchmark.prepare(server);
   try {
+    onProgress(`${benchmark.name}: preparing`);
+    prepared = await benchmark.prepare(server);
     while (rounds.length < options.rounds) {
       onProgress(`${benchmark.name}: round ${rounds.length + 1} of ${options.rounds}`);
       rounds.push(await prepared.measureRound());
     }
+    await prepared.close();
   } catch (error) {
     failure = error instanceof Error ? error.message : String(error);
-  } finally {
-    await prepared.close();
   }
   return {
     name: benchmark.name,
     about: benchmark.about,
-    settings: prepared.settings,
+    settings: prepared?.settings ?? {},
     rounds,
     seconds: Math.round((performance.now() - startedAt) / 1000),
     figures: summarize(rounds),
-    ratios: prepared.comparisons
+    ratios: (prepared?.comparisons ?? [])
       .filter(({ peer, figure }) => rounds[0]?.[peer]?.[figure] !== undefined)
       .map((comparison) => compare(comparison, rounds)),
     failure,
