@@ -4,12 +4,13 @@
  * - Every value is of a kind: number, moment, text, boolean, null, list or object. A text that writes a number
  *   (PostgreSQL's `numeric` is often handed on as text) has the order of numbers, one that writes an ISO date or timestamp
  *   the order of moments; what has no zone is UTC.
- * - Only values of one kind have an order, and NaN has none. Numbers compare exactly: 64-bit integers are bigints. Other
+ * - Only values of one kind have an order, and NaN has none. Numbers compare exactly, however many digits they have. Other
  *   texts compare by code point, like PostgreSQL's collation "C": the same on every machine.
  * - Values are equal when they are the same number, moment, text and so on. Two texts that write one number differently
  *   ("007", "7") stay different texts; a text and a number are equal when the text writes that number.
  */
 import { isDeepStrictEqual } from 'node:util';
+import { compareNumbers, Decimal, exactNumber, isExactNumber } from './decimal.ts';
 import { instantOf } from './instant.ts';
 import type { Json } from './json.ts';
 
@@ -17,11 +18,11 @@ import type { Json } from './json.ts';
 export function compareValues(left: Json, right: Json): number | undefined {
   if (typeof left === 'string') {
     if (typeof right === 'string') return compareTexts(left, right);
-    return isNumber(right) && isNumericText(left) ? compareNumbers(left, right) : undefined;
+    return isExactNumber(right) && isNumericText(left) ? compareNumbers(exactNumber(left), right) : undefined;
   }
-  if (!isNumber(left)) return undefined;
-  if (isNumber(right)) return order(left, right);
-  return typeof right === 'string' && isNumericText(right) ? compareNumbers(left, right) : undefined;
+  if (!isExactNumber(left)) return undefined;
+  if (isExactNumber(right)) return compareNumbers(left, right);
+  return typeof right === 'string' && isNumericText(right) ? compareNumbers(left, exactNumber(right)) : undefined;
 }
 
 /**
@@ -49,6 +50,7 @@ export function comparisonKey(value: Json | undefined): ComparisonKey | undefine
     case 'bigint':
       return Number(value);
     case 'object':
+      if (value instanceof Decimal) return Number(value);
       return value === null ? null : undefined;
     default:
       return value;
@@ -83,59 +85,18 @@ function isSameInstant(left: string, right: string): boolean {
   return instant !== undefined && instant === instantOf(right);
 }
 
-function isNumber(value: Json): value is number | bigint {
-  return typeof value === 'number' || typeof value === 'bigint';
-}
-
-/** Longer digits are text: reading them takes quadratic time. */
+/** Longer digits are text. */
 const longestNumericText = 100;
 const numericPattern = /^-?(?:\d+(?:\.\d+)?(?:[eE][+-]?\d{1,3})?|Infinity)$/;
-
-/** So short that a double holds every digit of it. */
-const exactDigits = 15;
 
 function compareTexts(left: string, right: string): number | undefined {
   const leftInstant = instantOf(left);
   const rightInstant = instantOf(right);
-  if (leftInstant !== undefined && rightInstant !== undefined) return order(leftInstant, rightInstant);
+  if (leftInstant !== undefined && rightInstant !== undefined) return compareNumbers(leftInstant, rightInstant);
   if (leftInstant !== rightInstant) return undefined;
   const isNumeric = isNumericText(left);
   if (isNumeric !== isNumericText(right)) return undefined;
-  return isNumeric ? compareNumbers(left, right) : compareCodePoints(left, right);
-}
-
-function compareNumbers(left: number | bigint | string, right: number | bigint | string): number | undefined {
-  const leftShort = shortNumber(left);
-  const rightShort = shortNumber(right);
-  if (leftShort !== undefined && rightShort !== undefined) return order(leftShort, rightShort);
-  return compareDecimals(String(left), String(right));
-}
-
-function order(left: number | bigint, right: number | bigint): number | undefined {
-  if (left < right) return -1;
-  if (left > right) return 1;
-  return left === right || !(Number.isNaN(left) || Number.isNaN(right)) ? 0 : undefined;
-}
-
-function shortNumber(value: number | bigint | string): number | bigint | undefined {
-  if (typeof value !== 'string') return value;
-  return value.length <= exactDigits ? Number(value) : undefined;
-}
-
-function compareDecimals(left: string, right: string): number | undefined {
-  const a = decimalOf(left);
-  const b = decimalOf(right);
-  if (!a || !b) return order(Number(left), Number(right));
-  const exponent = Math.min(a.exponent, b.exponent);
-  return order(a.digits * 10n ** BigInt(a.exponent - exponent), b.digits * 10n ** BigInt(b.exponent - exponent));
-}
-
-/** The number as digits times a power of ten; null when it is not finite. */
-function decimalOf(text: string): { digits: bigint; exponent: number } | null {
-  const parts = /^(-?\d+)(?:\.(\d+))?(?:[eE]([+-]?\d+))?$/.exec(text);
-  if (!parts) return null;
-  const [, whole, fraction = '', exponent = '0'] = parts;
-  return { digits: BigInt(`${whole}${fraction}`), exponent: Number(exponent) - fraction.length };
+  return isNumeric ? compareNumbers(exactNumber(left), exactNumber(right)) : compareCodePoints(left, right);
 }
 
 function codePointRank(unit: number): number {
@@ -146,9 +107,11 @@ function codePointRank(unit: number): number {
 /** By the first character: a digit, a sign, or the first letter of `Infinity`. */
 function mayBeNumberOrInstant(text: string): boolean {
   const first = text.charCodeAt(0);
-  return (first >= 48 && first <= 57) || first === 45 || first === 73 || first === 105;
+  return (first >= 48 && first <= 57) || first === 43 || first === 45 || first === 73 || first === 105;
 }
 
 function textKey(text: string): string | number {
-  return isNumericText(text) ? Number(text) : (instantOf(text) ?? text);
+  if (isNumericText(text)) return Number(text);
+  const instant = instantOf(text);
+  return instant === undefined ? text : Number(instant);
 }

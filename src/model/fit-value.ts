@@ -1,4 +1,5 @@
 import { isNumericText } from './compare-values.ts';
+import { exactNumber, isExactNumber } from './decimal.ts';
 import type { FieldType } from './entity-type.ts';
 import { instantOf } from './instant.ts';
 import type { Json } from './json.ts';
@@ -35,18 +36,9 @@ export function fitValue(type: FieldType, value: Json): Result<Json, string> {
 }
 
 function fitNumber(value: Json): Result<Json, string> {
-  if (typeof value === 'bigint' || (typeof value === 'number' && Number.isFinite(value))) return ok(value);
-  if (typeof value !== 'string' || !isNumericText(value)) return err('a number');
-  if (/^-?\d+$/.test(value)) {
-    const integer = BigInt(value);
-    return ok(Number.isSafeInteger(Number(integer)) ? Number(integer) : integer);
-  }
-  const significant = value
-    .replace(/[eE].*$/, '')
-    .replace(/\D/g, '')
-    .replace(/^0+/, '');
-  const number = Number(value);
-  return significant.length <= 15 && Number.isFinite(number) ? ok(number) : err('a number of at most 15 digits');
+  const number = typeof value === 'string' && isNumericText(value) ? exactNumber(value) : value;
+  const fits = typeof number === 'number' ? Number.isFinite(number) : isExactNumber(number);
+  return fits ? ok(number) : err('a number');
 }
 
 function fitTime(value: Json): Result<Json, string> {
@@ -57,5 +49,7 @@ function fitTime(value: Json): Result<Json, string> {
 }
 
 function isFiniteInstant(value: Json): boolean {
-  return typeof value === 'string' && Number.isFinite(instantOf(value));
+  // Years with a sign are JavaScript's; PostgreSQL does not read them.
+  const instant = typeof value === 'string' && !/^[+-]/.test(value) ? instantOf(value) : undefined;
+  return instant !== undefined && Number.isFinite(Number(instant));
 }

@@ -1,29 +1,41 @@
-/** What JSON can say. Integers beyond 2^53 are bigints, so that ids and amounts stay exact. */
-export type Json = null | boolean | number | bigint | string | readonly Json[] | { readonly [key: string]: Json };
-
-const longDigits = /\d{16}/;
+import { type Decimal, exactNumber, rawJson } from './decimal.ts';
 
 /**
- * JSON.parse that keeps integers exact: those a double cannot hold become bigints.
- * The reviver is slow, so it runs only when the text has a run of 16 digits at all.
+ * What JSON can say, exactly: whole numbers beyond 2^53 are bigints, other numbers that a double would round are Decimals, so
+ * that ids and amounts keep every digit.
+ */
+export type Json =
+  | null
+  | boolean
+  | number
+  | bigint
+  | Decimal
+  | string
+  | readonly Json[]
+  | { readonly [key: string]: Json };
+
+/** Sixteen digits in a row or around a point, or an exponent of three digits: what a double may not hold. */
+const longDigits = /\d(?:[\d.]{15}|[eE][+-]?\d{3})/;
+/** The same without the likes of `9e123` inside a UUID; asked second, since it takes longer. */
+const longNumber = /\d[\d.]{15}|(?:^|[\s:,[])-?[\d.]{1,15}[eE][+-]?\d{3}/;
+
+/**
+ * JSON.parse that keeps numbers exact. Reading them digit by digit is slow, so it is done only when the text has a number of
+ * more digits than every double holds.
  */
 export function parseJson(text: string): Json {
-  if (!longDigits.test(text)) return JSON.parse(text) as Json;
-  return JSON.parse(text, exactInteger) as Json;
+  return longDigits.test(text) && longNumber.test(text)
+    ? (JSON.parse(text, exactly) as Json)
+    : (JSON.parse(text) as Json);
 }
 
-function exactInteger(_key: string, value: unknown, context?: { source?: string }): unknown {
-  if (typeof value !== 'number' || Number.isSafeInteger(value)) return value;
-  const source = context?.source;
-  return source !== undefined && /^-?\d+$/.test(source) ? BigInt(source) : value;
+function exactly(_key: string, value: unknown, context?: { source?: string }): unknown {
+  return typeof value === 'number' && context?.source !== undefined ? exactNumber(context.source) : value;
 }
 
 /** JSON.stringify that writes bigints as the digits they are. */
 export function stringifyJson(value: unknown): string {
-  const rawJson = (JSON as unknown as { rawJSON?: (text: string) => unknown }).rawJSON;
-  return JSON.stringify(value, (_key, part: unknown) =>
-    typeof part === 'bigint' ? (rawJson ? rawJson(part.toString()) : part.toString()) : part,
-  );
+  return JSON.stringify(value, (_key, part: unknown) => (typeof part === 'bigint' ? rawJson(part.toString()) : part));
 }
 
 /** An own property of a JSON object; undefined for everything else, prototypes included. */

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { type Issue, unknownWord } from '../errors.ts';
 import { compareValues } from './compare-values.ts';
+import { decimalInput } from './decimal.ts';
 import type { EntityField, FieldType } from './entity-type.ts';
 import { fitValue } from './fit-value.ts';
 import type { Json } from './json.ts';
@@ -51,7 +52,7 @@ const deepestNesting = 10;
 const mostComparisons = 100;
 
 const scalar = z.union(
-  [z.string().max(10_000), z.number(), z.bigint(), z.boolean()],
+  [z.string().max(10_000), z.number(), z.bigint(), decimalInput, z.boolean()],
   'must be a text, a number, true or false',
 );
 const fieldFilter = z.strictObject({

@@ -7,6 +7,7 @@ import {
   equalValues,
   isNumericText,
 } from '../../src/model/compare-values.ts';
+import { exactNumber } from '../../src/model/decimal.ts';
 import type { Json } from '../../src/model/json.ts';
 
 const sign = (order: number | undefined) => (order === undefined ? undefined : Math.sign(order));
@@ -32,6 +33,12 @@ const someValue: fc.Arbitrary<Json> = fc.oneof(
     'NaN',
     'Infinity',
     'infinity',
+    exactNumber('0.1000000000000000055511151231257827'),
+    exactNumber('9007199254740992.5'),
+    exactNumber('1e5000'),
+    1e30,
+    10n ** 30n,
+    '1e30',
   ),
   fc.constantFrom<Json>(
     '2026-11-21',
@@ -52,6 +59,17 @@ describe('compareValues', () => {
     ['0.30000000000000004', 0.1 + 0.2, 0],
     ['100.00000000000000000001', 100, 1],
     ['9.99', '10.00', -1],
+    [exactNumber('12345678901234567.89'), '12345678901234567.890', 0],
+    [exactNumber('12345678901234567.89'), exactNumber('12345678901234567.88'), 1],
+    [exactNumber('12345678901234567.89'), 12345678901234568n, -1],
+    ['Infinity', exactNumber('1e5000'), 1],
+    [exactNumber('1e5000'), 'NaN', undefined],
+    [exactNumber('1e5000'), null, undefined],
+    ['10000-01-01', '9999-12-31', 1],
+    ['9999-12-31T23:59:59.999999Z', '9999-12-31T23:59:59.999998Z', 1],
+    ['0044-03-15 BC', '0043-03-15 BC', -1],
+    ['-infinity', '4713-11-24 BC', -1],
+    ['infinity', '294276-12-31', 1],
     [Number.POSITIVE_INFINITY, '1e308', 1],
     ['-Infinity', -5, -1],
     [Number.NaN, 1, undefined],
@@ -101,6 +119,10 @@ describe('equalValues', () => {
     ['true', true, false],
     [{ a: [1, { b: null }] }, { a: [1, { b: null }] }, true],
     [{ a: 1 }, { a: 2 }, false],
+    [{ a: exactNumber('12345678901234567.89') }, { a: exactNumber('12345678901234567.890') }, true],
+    [{ a: exactNumber('12345678901234567.89') }, { a: exactNumber('12345678901234567.88') }, false],
+    [exactNumber('12345678901234567.89'), {}, false],
+    [exactNumber('12345678901234567.89'), null, false],
     [null, {}, false],
     [Number.NaN, Number.NaN, false],
   ])('of %s and %s is %s', (left, right, expected) => {
