@@ -24,6 +24,6 @@ export const limits = {
   outputChars: 256 * 1024,
   /** Nesting of a value that is rendered, and of a JSON template. */
   valueDepth: 32,
-  /** Decimal digits of an integer in arithmetic. */
-  integerDigits: 1_000,
+  /** Decimal digits of a number that is counted with or compared. */
+  numberDigits: 200,
 } as const;

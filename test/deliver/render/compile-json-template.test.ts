@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { compileJsonTemplate, type JsonTemplateOptions } from '../../../src/deliver/render/compile-json-template.ts';
 import { limits } from '../../../src/deliver/render/limits.ts';
-import { stringifyJson } from '../../../src/model/json.ts';
+import { parseJson, stringifyJson } from '../../../src/model/json.ts';
 
 const payload = {
   id: 42,
@@ -36,6 +36,10 @@ describe('compileJsonTemplate', () => {
     };
     expect(json(value)).toEqual({ a: 42, b: [1, { a: null }], c: false, d: null, e: 9007199254740993n });
     expect(json('{{ payload.total | float }}')).toBe(12.5);
+    const decimal = { payload: parseJson('{"total": 12345678901234567.89}') };
+    expect(stringifyJson(json({ a: '{{ payload.total }}', b: '{{ payload }}' }, decimal))).toBe(
+      '{"a":12345678901234567.89,"b":{"total":12345678901234567.89}}',
+    );
   });
 
   test('every other string is text', () => {

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { filters } from '../../../src/deliver/render/filters/index.ts';
 import { stripTags } from '../../../src/deliver/render/filters/strip-tags.ts';
+import { exactNumber } from '../../../src/model/decimal.ts';
 import { compiled, rendered } from './compile.ts';
 
 const people = [
@@ -40,6 +41,13 @@ describe('textFilters', () => {
     ['{{ 12 | upper }}{{ words | lower }}', '12b,a,c'],
   ])('%s renders %j', (source, expected) => {
     expect(rendered(source, context)).toBe(expected);
+  });
+
+  test('truncate cuts no character in two', () => {
+    const source = '{{ x | truncate(n, true, "") }}|{{ x | truncate(n, false, "…") }}';
+    expect(rendered(source, { x: 'a\u{1F600}b', n: 2 })).toBe('a|a…');
+    expect(rendered(source, { x: 'a\u{1F600}b', n: 3 })).toBe('a\u{1F600}|a\u{1F600}…');
+    expect(rendered(source, { x: '\u{1F600}b', n: 1 })).toBe('|…');
   });
 
   test('urlencode takes lone surrogates', () => {
@@ -126,6 +134,10 @@ describe('date', () => {
     ["1795303800000 | date('cccc, d. LLLL yyyy', 'Europe/Berlin', 'de')", 'Sonntag, 22. November 2026'],
     ["'2026-03-29T01:30:00Z' | date('HH:mm', 'Europe/Berlin')", '03:30'],
     ["'2026-11-21T23:30:00Z' | date", '2026-11-21 23:30'],
+    ["'10000-01-01' | date('d LLL yyyy')", '1 Jan 10000'],
+    ["'10000-01-01 00:30:00+02' | date('yyyy-LL-dd HH:mm')", '9999-12-31 22:30'],
+    ["'-000043-03-15T00:00:00Z' | date('y G')", '-43 BC'],
+    ["'infinity' | date", ''],
     ["'not a date' | date", ''],
     ["none | date | default('never')", 'never'],
     ["'2026-11-21T23:30:00Z' | date('HH:mm', 'Nowhere/Land', 'x!')", 'refused'],
@@ -180,6 +192,8 @@ describe('filters', () => {
       -1.5,
       1e300,
       10n ** 30n,
+      exactNumber('12345678901234567.89'),
+      exactNumber('1e999999999'),
       '',
       'a\ud800b',
       [],

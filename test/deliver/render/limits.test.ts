@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { limits } from '../../../src/deliver/render/limits.ts';
+import { exactNumber } from '../../../src/model/decimal.ts';
 import { compiled, ended, refused, rendered } from './compile.ts';
 
 describe('limits: at save', () => {
@@ -34,7 +35,7 @@ describe('limits: in a render', () => {
   const zones = Intl.supportedValuesOf('timeZone').slice(0, 300);
   const nested = (levels: number): unknown => (levels === 0 ? 1 : [nested(levels - 1)]);
   const bomb = `{% set x = ["a"] %}${'{% set x = [x, x] %}'.repeat(25)}`;
-  const context = { as, numbers, deep: nested(40), big: 10n ** 999n, zones };
+  const context = { as, numbers, deep: nested(40), big: 10n ** BigInt(limits.numberDigits - 1), zones };
 
   test.each([
     ['an empty loop body', '{% for a in numbers %}{% for b in numbers %}{% endfor %}{% endfor %}', 'too_many_steps'],
@@ -75,6 +76,26 @@ describe('limits: in a render', () => {
 
   test('integers stop growing at their limit and count as missing from there on', () => {
     expect(rendered('{{ big * big }}|{{ big | length }}|{{ big * 10 }}', context)).toBe('|0|');
+  });
+
+  test('no arithmetic is slow: whatever the digits, and a number far from the point counts as missing', () => {
+    const digits = '7'.repeat(limits.numberDigits / 2 - 1);
+    const exact = {
+      numbers,
+      big: 7n ** 200n,
+      long: exactNumber(`${digits}.${digits}`),
+      far: exactNumber('1e999999999'),
+    };
+    const work = ['long * long', 'long / 3', 'big + long', 'big // 3', 'long > big', 'far + 1', 'far > long'];
+    for (const expression of work) {
+      const start = process.cpuUsage();
+      rendered(`{% for n in numbers %}{% if ${expression} %}{% endif %}{% endfor %}`, exact);
+      expect([expression, process.cpuUsage(start).user / 1000]).toEqual([
+        expression,
+        expect.toSatisfy((ms) => ms < 250),
+      ]);
+    }
+    expect(rendered('{{ far + 1 }}|{{ far > 1 }}|{{ far }}', exact)).toBe('|false|1e+999999999');
   });
 
   test('an error says where the template was when it ended', () => {

@@ -41,9 +41,13 @@ function formatProblem(format: unknown): string | undefined {
 function momentOf(value: unknown, zone: IANAZone): DateTime | undefined {
   if (typeof value === 'number' || typeof value === 'bigint') return DateTime.fromMillis(Number(value), { zone });
   if (typeof value !== 'string' || value.length > 64) return undefined;
-  const text = value.trim().replace(/^(\d{4}-\d{2}-\d{2}) (?=\d)/, '$1T');
-  if (/^\d{4}-\d{2}-\d{2}$/.test(text)) return DateTime.fromISO(text, { zone });
-  return /^\d{4}-\d{2}-\d{2}T/.test(text) ? DateTime.fromISO(text, { zone: 'UTC' }).setZone(zone) : undefined;
+  const text = value
+    .trim()
+    .replace(/^\d{5,6}(?=-)/, (year) => `+${year.padStart(6, '0')}`)
+    .replace(/(?<=^[^ ]*-\d{2}) (?=\d)/, 'T');
+  if (/^(?:\d{4}|[+-]\d{6})-\d{2}-\d{2}$/.test(text)) return DateTime.fromISO(text, { zone });
+  const isMoment = /^(?:\d{4}|[+-]\d{6})-\d{2}-\d{2}T/.test(text);
+  return isMoment ? DateTime.fromISO(text, { zone: 'UTC' }).setZone(zone) : undefined;
 }
 
 function asKey(value: unknown): string {

@@ -1,7 +1,8 @@
+import { type ExactNumber, isExactNumber } from '../../../model/decimal.ts';
 import { limits } from '../limits.ts';
 import { isEqual, order } from '../run/compare.ts';
 import type { Meter } from '../run/meter.ts';
-import { calculate, type Numeric } from '../run/number.ts';
+import { calculate } from '../run/number.ts';
 import { isList, isRecord, keysOf, memberOf, textOf } from '../run/value.ts';
 import { countOf, textOr } from './argument.ts';
 import type { Filter, FilterFamily } from './filter.ts';
@@ -80,7 +81,7 @@ function sortOrder(a: unknown, b: unknown, meter: Meter): number {
 }
 
 function kindOf(value: unknown): number {
-  if (typeof value === 'number' || typeof value === 'bigint') return 0;
+  if (isExactNumber(value)) return 0;
   return typeof value === 'string' ? 1 : 2;
 }
 
@@ -146,8 +147,9 @@ const sum: Filter = {
   parameters: ['attribute', 'start'],
   apply: (value, [attribute, start], meter) => {
     const read = attributeReader(attribute, meter);
-    const add = (total: Numeric | undefined, element: unknown) => calculate('+', total ?? 0, read(element)) ?? total;
-    return elementsOf(value, meter).reduce<Numeric | undefined>(add, calculate('+', start ?? 0, 0));
+    const add = (total: ExactNumber | undefined, element: unknown) =>
+      calculate('+', total ?? 0, read(element)) ?? total;
+    return elementsOf(value, meter).reduce<ExactNumber | undefined>(add, calculate('+', start ?? 0, 0));
   },
 };
 

@@ -1,5 +1,7 @@
+import { Decimal, exactNumber, isExactNumber } from '../../../model/decimal.ts';
 import type { Meter } from '../run/meter.ts';
-import { calculate, type Numeric, numericOf, settle } from '../run/number.ts';
+import { calculate, numericOf, settle } from '../run/number.ts';
+import { round as roundScaled, scaledOf, truncate } from '../run/scaled.ts';
 import { countOf, inputText } from './argument.ts';
 import type { Filter, FilterFamily, KnownArgument } from './filter.ts';
 import { currencyProblem, localeProblem, type NumberFormatOptions, numberFormat } from './intl-format.ts';
@@ -16,23 +18,22 @@ const round: Filter = {
       : 'round knows the methods "common", "ceil" and "floor"',
   apply: (value, [precision, method]) => {
     const number = numericOf(value);
-    if (typeof number !== 'number') return number;
-    const factor = 10 ** countOf(precision, 0, 15);
-    const rounded = rounderOf(method)(number * factor) / factor;
+    const places = countOf(precision, 0, 15);
+    const how = method === 'ceil' || method === 'floor' ? method : 'common';
+    if (typeof number !== 'number') return number && settle(roundScaled(scaledOf(number), places, how));
+    const factor = 10 ** places;
+    const rounded = rounders[how](number * factor) / factor;
     return Number.isFinite(rounded) ? rounded : number;
   },
 };
 
-function rounderOf(method: unknown): (value: number) => number {
-  if (method === 'ceil') return Math.ceil;
-  return method === 'floor' ? Math.floor : Math.round;
-}
+const rounders = { common: Math.round, ceil: Math.ceil, floor: Math.floor };
 
 const abs: Filter = {
   parameters: [],
   apply: (value) => {
     const number = numericOf(value);
-    return number !== undefined && number < 0 ? calculate('-', 0, number) : number;
+    return number !== undefined && Number(number) < 0 ? calculate('-', 0, number) : number;
   },
 };
 
@@ -41,10 +42,12 @@ const int: Filter = {
   apply: (value, [fallback, base], meter) => {
     if (typeof value === 'number' && Number.isFinite(value)) return Math.trunc(value);
     if (typeof value === 'bigint') return value;
+    const exact = value instanceof Decimal ? numericOf(value) : undefined;
+    if (exact !== undefined) return settle(truncate(scaledOf(exact)));
     const text = inputText(value, meter).slice(0, longestNumber).trim();
     const radix = countOf(base, 10, 36);
     const whole = radix === 10 ? /^[+-]?\d+/.exec(text)?.[0] : undefined;
-    if (whole !== undefined) return settle(BigInt(whole.replace('+', '')));
+    if (whole !== undefined) return settle(exactNumber(whole));
     const parsed = Number.parseInt(text, radix);
     return Number.isFinite(parsed) ? parsed : fallback;
   },
@@ -53,19 +56,20 @@ const int: Filter = {
 const float: Filter = {
   parameters: ['default'],
   apply: (value, [fallback], meter) => {
-    if (typeof value === 'number' || typeof value === 'bigint') return numericOf(value) ?? fallback;
-    const parsed = Number.parseFloat(inputText(value, meter).slice(0, longestNumber));
-    return Number.isFinite(parsed) ? parsed : fallback;
+    if (isExactNumber(value)) return numericOf(value) ?? fallback;
+    const text = inputText(value, meter).slice(0, longestNumber);
+    const parsed = numericOf(text) ?? Number.parseFloat(text);
+    return typeof parsed === 'number' && !Number.isFinite(parsed) ? fallback : parsed;
   },
 };
 
-/** What a number format gets: decimal text goes in as text, so that no digit is lost. */
-function formattable(value: unknown, meter: Meter): Numeric | `${number}` | undefined {
+type Formattable = number | bigint | `${number}`;
+
+/** What a number format gets: a Decimal goes in as text, so that no digit is lost. */
+function formattable(value: unknown, meter: Meter): Formattable | undefined {
   meter.step(formatSteps);
   const number = numericOf(value);
-  if (number === undefined || typeof value !== 'string') return number;
-  const text = value.trim();
-  return /^[+-]?\d{1,40}(?:\.\d{1,40})?$/.test(text) ? (text as `${number}`) : number;
+  return number instanceof Decimal ? (String(number) as `${number}`) : number;
 }
 
 const number: Filter = {
@@ -94,7 +98,7 @@ const currency: Filter = {
   },
 };
 
-function formatNumber(input: Numeric | `${number}`, options: NumberFormatOptions, meter: Meter): string {
+function formatNumber(input: Formattable, options: NumberFormatOptions, meter: Meter): string {
   meter.stepOnce(JSON.stringify([options.locale, options.currency, options.places].map(shortText)), firstFormatSteps);
   const text = numberFormat(options).format(input);
   meter.build(text.length);

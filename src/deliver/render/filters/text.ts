@@ -61,11 +61,16 @@ const truncate: Filter = {
     const most = countOf(length, 255, limits.builtChars) || 255;
     if (text.length <= most) return text;
     const blank = killWords ? -1 : text.lastIndexOf(' ', most);
-    const result = text.slice(0, blank < 0 ? most : blank) + textOr(end, '...', meter);
+    const result = text.slice(0, blank < 0 ? wholeCharacters(text, most) : blank) + textOr(end, '...', meter);
     meter.build(result.length);
     return result;
   },
 };
+
+/** How many units of the first `most` are whole characters: a surrogate pair is not cut in two. */
+function wholeCharacters(text: string, most: number): number {
+  return (text.codePointAt(most - 1) ?? 0) > 0xffff ? most - 1 : most;
+}
 
 const center: Filter = {
   parameters: ['width'],

@@ -1,3 +1,4 @@
+import { compareNumbers, type ExactNumber, isExactNumber } from '../../../model/decimal.ts';
 import { findText } from './find-text.ts';
 import type { Meter } from './meter.ts';
 import { numericOf } from './number.ts';
@@ -10,36 +11,31 @@ export function isSame(left: unknown, right: unknown, meter: Meter): boolean {
     meter.read(left.length);
     return left === right;
   }
-  if (typeof left === 'bigint' || typeof right === 'bigint')
-    return isNumber(left) && isNumber(right) && isSameNumber(left, right);
-  return left === right;
+  if (left === right) return true;
+  return isExactNumber(left) && isExactNumber(right) && isSameNumber(numericOf(left), numericOf(right));
 }
 
 /** `==`: as `===`, and null equals undefined, and text equals the number, true or false it spells. */
 export function isEqual(left: unknown, right: unknown, meter: Meter): boolean {
   if (left === null || left === undefined) return right === null || right === undefined;
-  if (typeof left === 'object' || typeof right === 'object' || typeof left === typeof right)
-    return isSame(left, right, meter);
-  if (isNumber(left) && isNumber(right)) return isSameNumber(left, right);
-  const [a, b] = [spelledOut(left, meter), spelledOut(right, meter)];
-  return a !== undefined && b !== undefined && isSameNumber(a, b);
+  if (typeof left === typeof right || !isScalar(left) || !isScalar(right)) return isSame(left, right, meter);
+  return isSameNumber(spelledOut(left, meter), spelledOut(right, meter));
 }
 
 /** Text, true and false as the number that `==` takes them for. */
-function spelledOut(value: unknown, meter: Meter): number | bigint | undefined {
+function spelledOut(value: unknown, meter: Meter): ExactNumber | undefined {
   if (typeof value === 'boolean') return value ? 1 : 0;
   if (typeof value !== 'string') return numericOf(value);
   meter.read(value.length);
   return value.trim() === '' ? 0 : numericOf(value);
 }
 
-function isNumber(value: unknown): value is number | bigint {
-  return typeof value === 'number' || typeof value === 'bigint';
+function isSameNumber(a: ExactNumber | undefined, b: ExactNumber | undefined): boolean {
+  return a !== undefined && b !== undefined && compareNumbers(a, b) === 0;
 }
 
-/** By value across number and bigint, which `===` tells apart. */
-function isSameNumber(a: number | bigint, b: number | bigint): boolean {
-  return a <= b && a >= b;
+function isScalar(value: unknown): boolean {
+  return typeof value !== 'object' || isExactNumber(value);
 }
 
 /**
@@ -52,8 +48,7 @@ export function order(left: unknown, right: unknown, meter: Meter): number | und
     return left < right ? -1 : left > right ? 1 : 0;
   }
   const [a, b] = [numericOf(left), numericOf(right)];
-  if (a === undefined || b === undefined) return undefined;
-  return a < b ? -1 : a > b ? 1 : 0;
+  return a === undefined || b === undefined ? undefined : compareNumbers(a, b);
 }
 
 /** `in`: an element of a list, a part of a text, a key of an object; nothing is in anything else. */

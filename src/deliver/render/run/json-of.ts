@@ -1,3 +1,4 @@
+import { Decimal } from '../../../model/decimal.ts';
 import type { Json } from '../../../model/json.ts';
 import type { Allowance } from './run.ts';
 import { checkDepth, isList, isRecord, keysOf, memberOf } from './value.ts';
@@ -8,9 +9,10 @@ import { checkDepth, isList, isRecord, keysOf, memberOf } from './value.ts';
  */
 export function jsonOf(value: unknown, allowance: Allowance, depth = 0): Json {
   allowance.meter.step();
-  allowance.write(typeof value === 'string' ? value.length + 2 : 4);
+  allowance.write(typeof value === 'string' ? value.length + 2 : value instanceof Decimal ? String(value).length : 4);
   if (typeof value === 'number') return Number.isFinite(value) ? value : null;
   if (typeof value === 'string' || typeof value === 'boolean' || typeof value === 'bigint') return value;
+  if (value instanceof Decimal) return value;
   if (typeof value !== 'object' || value === null) return null;
   checkDepth(depth);
   if (isList(value)) return Array.from(value, (element) => jsonOf(element, allowance, depth + 1));

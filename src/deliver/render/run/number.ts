@@ -1,81 +1,69 @@
+import { Decimal, type ExactNumber, exactNumber, isExactNumber } from '../../../model/decimal.ts';
 import { limits } from '../limits.ts';
+import { add, divide, divideWhole, multiply, remainder, type Scaled, scaledOf, subtract } from './scaled.ts';
 
-const largest = 10n ** BigInt(limits.integerDigits);
+const largest = 10n ** BigInt(limits.numberDigits);
 const decimal = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3})?$/;
-const longestNumber = 400;
+const longestText = 2 * limits.numberDigits;
 
-/** A number a template can count with: finite, or a whole number beyond 2^53 as bigint. */
-export type Numeric = number | bigint;
-
-/** The value as number; decimal text counts as its number, anything else (also true, null, "") as undefined. */
-export function numericOf(value: unknown): Numeric | undefined {
-  if (typeof value === 'number') return Number.isFinite(value) ? value : undefined;
-  if (typeof value === 'bigint') return inRange(value);
-  if (typeof value !== 'string' || value.length > longestNumber) return undefined;
+/** The value as a number, exactly; decimal text counts as its number, anything else (also true, null, "") as undefined. */
+export function numericOf(value: unknown): ExactNumber | undefined {
+  if (typeof value !== 'string') return isExactNumber(value) ? withinLimits(value) : undefined;
+  if (value.length > longestText) return undefined;
   const text = value.trim();
-  if (!decimal.test(text)) return undefined;
-  const number = Number(text);
-  if (Number.isInteger(number) && !Number.isSafeInteger(number) && /^[+-]?\d+$/.test(text))
-    return BigInt(text.replace('+', ''));
-  return Number.isFinite(number) ? number : undefined;
+  return decimal.test(text) ? withinLimits(exactNumber(text)) : undefined;
 }
 
-function inRange(value: bigint): bigint | undefined {
-  return value < largest && value > -largest ? value : undefined;
+/** The number, if it is finite and counting with it is quick; a Decimal with an exponent is far from both. */
+function withinLimits(number: ExactNumber): ExactNumber | undefined {
+  if (typeof number === 'number') return Number.isFinite(number) ? number : undefined;
+  if (typeof number === 'bigint') return number < largest && number > -largest ? number : undefined;
+  const digits = String(number);
+  return digits.length <= limits.numberDigits && !digits.includes('e') ? number : undefined;
 }
 
 /** The arithmetic of the language. */
 export type ArithmeticOperator = '+' | '-' | '*' | '/' | '//' | '%' | '**';
 
 /**
- * Counts with two values. Whole numbers stay exact beyond 2^53 for `+`, `-`, `*`, `//` and `%`. What has no finite
- * answer (a missing operand, division by zero) is undefined, so that it renders as nothing and `default` applies.
+ * Counts with two values. Two ordinary numbers count as everywhere in JavaScript; if one of them has more digits than that
+ * keeps, `+`, `-`, `*`, `//`, `%` and divisions that come out even are exact. What has no finite answer (a missing operand,
+ * division by zero) is undefined, so that it renders as nothing and `default` applies.
  */
-export function calculate(operator: ArithmeticOperator, left: unknown, right: unknown): Numeric | undefined {
+export function calculate(operator: ArithmeticOperator, left: unknown, right: unknown): ExactNumber | undefined {
   const a = numericOf(left);
   const b = numericOf(right);
   if (a === undefined || b === undefined) return undefined;
-  if (typeof a === 'bigint' || typeof b === 'bigint') {
-    const [x, y] = [wholeOf(a), wholeOf(b)];
-    const exact = x === undefined || y === undefined ? undefined : calculateWhole(operator, x, y);
+  if (typeof a !== 'number' || typeof b !== 'number') {
+    const exact = calculateExactly(operator, scaledOf(a), scaledOf(b));
     if (exact !== undefined) return settle(exact);
   }
-  const result = calculateFloat(operator, Number(a), Number(b));
-  return Number.isFinite(result) ? result : undefined;
+  return withinLimits(calculateFloat(operator, Number(a), Number(b)));
 }
 
-function wholeOf(value: Numeric): bigint | undefined {
-  if (typeof value === 'bigint') return value;
-  return Number.isInteger(value) ? BigInt(value) : undefined;
+/** A result in the simplest form; whole numbers beyond the limit are undefined, longer fractions are rounded. */
+export function settle(number: ExactNumber): ExactNumber | undefined {
+  const settled = withinLimits(number);
+  return settled === undefined && number instanceof Decimal ? withinLimits(Number(number)) : settled;
 }
 
-/** A bigint only where a number would lose digits. */
-export function settle(value: bigint): Numeric | undefined {
-  const number = Number(value);
-  return Number.isSafeInteger(number) ? number : inRange(value);
-}
-
-function calculateWhole(operator: ArithmeticOperator, a: bigint, b: bigint): bigint | undefined {
+function calculateExactly(operator: ArithmeticOperator, a: Scaled, b: Scaled): ExactNumber | undefined {
   switch (operator) {
     case '+':
-      return a + b;
+      return add(a, b);
     case '-':
-      return a - b;
+      return subtract(a, b);
     case '*':
-      return a * b;
-    case '//':
-      return b === 0n ? undefined : floorDivide(a, b);
-    case '%':
-      return b === 0n ? undefined : a % b;
+      return multiply(a, b);
     case '/':
+      return divide(a, b);
+    case '//':
+      return divideWhole(a, b);
+    case '%':
+      return remainder(a, b);
     case '**':
       return undefined;
   }
-}
-
-function floorDivide(a: bigint, b: bigint): bigint {
-  const quotient = a / b;
-  return a % b !== 0n && a < 0n !== b < 0n ? quotient - 1n : quotient;
 }
 
 function calculateFloat(operator: ArithmeticOperator, a: number, b: number): number {

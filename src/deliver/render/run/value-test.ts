@@ -1,3 +1,4 @@
+import { isExactNumber } from '../../../model/decimal.ts';
 import { isSame, order } from './compare.ts';
 import type { Meter } from './meter.ts';
 import { calculate, numericOf } from './number.ts';
@@ -67,7 +68,7 @@ export const valueTests: ReadonlyMap<string, ValueTest> = new Map(
     ne: against((value, argument, meter) => !isSame(value, argument, meter)),
     none: simple((value) => value === null),
     null: simple((value) => value === null),
-    number: simple((value) => typeof value === 'number' || typeof value === 'bigint'),
+    number: simple(isExactNumber),
     odd: simple((value) => numericOf(value) !== undefined && isMultiple(calculate('-', value, 1), 2)),
     sameas: same,
     string: simple((value) => typeof value === 'string'),

@@ -1,3 +1,4 @@
+import { Decimal, type ExactNumber, isExactNumber } from '../../../model/decimal.ts';
 import { limits } from '../limits.ts';
 import { TemplateFault } from '../template-error.ts';
 import type { Meter } from './meter.ts';
@@ -25,9 +26,9 @@ export function dataOnly(value: unknown): unknown {
   return typeof value === 'function' || typeof value === 'symbol' ? undefined : value;
 }
 
-/** True for an object that is read by keys: not null, not a list. */
+/** True for an object that is read by keys: not null, not a list, not a number. */
 export function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
+  return typeof value === 'object' && value !== null && !Array.isArray(value) && !(value instanceof Decimal);
 }
 
 /** True for a list. An object that only has a `length` is none. */
@@ -43,8 +44,7 @@ export function keysOf(value: Readonly<Record<string, unknown>>, meter: Meter): 
 }
 
 /**
- * The text of a value: text as it is, numbers as JSON prints them, whole numbers beyond 2^53 as digits, lists as their
- * elements with commas, objects as JSON; undefined, null and what is no finite number as nothing.
+ * The text of a value: text as it is, numbers as JSON prints them, lists as their elements with commas, objects as JSON; undefined, null and what is no finite number as nothing.
  */
 export function textOf(value: unknown, meter: Meter): string {
   if (typeof value === 'string') return value;
@@ -54,13 +54,13 @@ export function textOf(value: unknown, meter: Meter): string {
 
 function textOfRest(value: unknown, meter: Meter, depth: number): string {
   if (typeof value === 'boolean') return value ? 'true' : 'false';
-  if (typeof value === 'bigint') return textOfInteger(value, meter);
+  if (isExactNumber(value)) return textOfDigits(value, meter);
   if (isList(value)) return textOfList(value, meter, depth);
   return isRecord(value) ? jsonTextOf(value, meter, { depth }) : '';
 }
 
-function textOfInteger(value: bigint, meter: Meter): string {
-  const digits = value.toString();
+function textOfDigits(value: ExactNumber, meter: Meter): string {
+  const digits = String(value);
   meter.build(digits.length);
   return digits;
 }
@@ -109,7 +109,7 @@ function jsonScalarOf(value: unknown, meter: Meter): string | undefined {
     meter.build(text.length);
     return text;
   }
-  if (typeof value === 'bigint') return textOfInteger(value, meter);
+  if (typeof value === 'bigint' || value instanceof Decimal) return textOfDigits(value, meter);
   if (typeof value === 'object' && value !== null) return undefined;
   const text = typeof value === 'number' || typeof value === 'boolean' ? JSON.stringify(value) : 'null';
   meter.build(text.length);
