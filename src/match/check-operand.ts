@@ -1,5 +1,6 @@
 import type { Issue } from '../errors.ts';
 import { compareValues } from '../model/compare-values.ts';
+import { isExactNumber } from '../model/decimal.ts';
 import type { EntityType, FieldType } from '../model/entity-type.ts';
 import { fitValue } from '../model/fit-value.ts';
 import type { Json } from '../model/json.ts';
@@ -73,7 +74,8 @@ function checkEach(
 
 function operandProblem(value: Json, takes: Comparable, type: FieldType | null): string | null {
   if (value === null) return takes === 'any' ? null : 'must not be null: use "is_null" or "is_not_null"';
-  if (typeof value === 'object') return 'must be one value, not a list: "in" and "nin" take lists';
+  if (typeof value === 'object' && !isExactNumber(value))
+    return 'must be one value, not a list: "in" and "nin" take lists';
   if (takes === 'text' && typeof value !== 'string') return 'must be a text';
   if (takes === 'ordered' && typeof value === 'boolean') return 'must be a number, a date or a text';
   if (type === null || type === 'array') return null;

@@ -1,3 +1,4 @@
+import { Decimal } from '../model/decimal.ts';
 import { readField } from '../model/field-path.ts';
 import type { Json } from '../model/json.ts';
 import type { Subject } from './condition.ts';
@@ -43,9 +44,9 @@ function onPart<Right, T>([column, name]: [string, string], right: Right, decide
   };
 }
 
-/** Names that every object or array has: only for others is what is read sure to be the object's own. */
+/** Names that every object, array or Decimal has: only for others is what is read sure to be the object's own. */
 function isInherited(name: string): boolean {
-  return name in Array.prototype || name in Object.prototype;
+  return name in Array.prototype || name in Decimal.prototype || name in Object.prototype;
 }
 
 function isObject(value: Json | undefined): value is { readonly [key: string]: Json } {

@@ -1,3 +1,4 @@
+import { isExactNumber } from '../model/decimal.ts';
 import { type Json, stringifyJson } from '../model/json.ts';
 
 const longestText = 200;
@@ -26,10 +27,8 @@ export function describeValue(value: Json): string {
   if (value === null) return 'null';
   if (typeof value === 'boolean') return String(value);
   if (Array.isArray(value)) return `the list ${quoteValue(value)}`;
-  const kind = { string: 'text', number: 'number', bigint: 'number', object: 'object' }[
-    typeof value as 'string' | 'number' | 'bigint' | 'object'
-  ];
-  return `the ${kind} ${quoteValue(value)}`;
+  if (isExactNumber(value)) return `the number ${quoteValue(value)}`;
+  return `the ${typeof value === 'string' ? 'text' : 'object'} ${quoteValue(value)}`;
 }
 
 /** The first 200 characters of a text, the last of them `…` when there was more. */

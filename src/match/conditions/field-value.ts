@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { Issue } from '../../errors.ts';
+import { decimalInput } from '../../model/decimal.ts';
 import { parseFieldPath } from '../../model/field-path.ts';
 import { pathText } from '../../model/parse-input.ts';
 import { err, ok, type Result } from '../../model/result.ts';
@@ -11,7 +12,7 @@ import { operators } from '../operators/index.ts';
 import { pureCondition } from '../pure-condition.ts';
 
 const scalar = z.union(
-  [z.string().max(10_000), z.number(), z.bigint(), z.boolean(), z.null()],
+  [z.string().max(10_000), z.number(), z.bigint(), decimalInput, z.boolean(), z.null()],
   'must be a text, a number, true, false or null',
 );
 

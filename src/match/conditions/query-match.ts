@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { type Issue, unknownWord } from '../../errors.ts';
+import { decimalInput } from '../../model/decimal.ts';
 import { type FieldRead, parseFieldPath } from '../../model/field-path.ts';
 import type { Json } from '../../model/json.ts';
 import { pathText } from '../../model/parse-input.ts';
@@ -15,7 +16,7 @@ const count = z.number().int().min(0).max(mostCounted);
 const parameter = z.union(
   [
     z.strictObject({ field: z.string().min(1) }),
-    z.strictObject({ value: z.union([z.string().max(10_000), z.number(), z.bigint(), z.boolean()]) }),
+    z.strictObject({ value: z.union([z.string().max(10_000), z.number(), z.bigint(), decimalInput, z.boolean()]) }),
   ],
   'must be { "field": a path } or { "value": a text, a number, true or false }',
 );

@@ -1,4 +1,5 @@
 /** Operators that ask whether a field has a value. A field that is not there counts as null and as empty. */
+import { isExactNumber } from '../../model/decimal.ts';
 import { fieldTypes } from '../../model/entity-type.ts';
 import type { Json } from '../../model/json.ts';
 import type { PresenceOperator } from '../operator.ts';
@@ -22,6 +23,6 @@ function isNull(value: Json | undefined): boolean {
 /** Null, '', [] and {}; never a number, true or false. */
 function isEmpty(value: Json | undefined): boolean {
   if (value === undefined || value === null || value === '') return true;
-  if (typeof value !== 'object') return false;
+  if (typeof value !== 'object' || isExactNumber(value)) return false;
   return Array.isArray(value) ? value.length === 0 : Object.keys(value).length === 0;
 }

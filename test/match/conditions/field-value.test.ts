@@ -2,6 +2,7 @@ import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { operators } from '../../../src/match/operators/index.ts';
 import type { Verdict } from '../../../src/model/condition.ts';
+import { exactNumber } from '../../../src/model/decimal.ts';
 import type { EntityType, FieldType } from '../../../src/model/entity-type.ts';
 import type { WorkflowEvent } from '../../../src/model/event.ts';
 import type { Json } from '../../../src/model/json.ts';
@@ -94,6 +95,48 @@ describe('fieldValueCondition', () => {
     ['empty', 'is_null', undefined, false],
   ])('%s %s %s is %s', (name, operator, value, expected) => {
     expect(verdictOf(field(name, operator, value))).toBe(expected);
+  });
+
+  test('asks a list of a thousand values for one, not for each', () => {
+    const values = Array.from({ length: 1_000 }, (_, index) =>
+      index % 2 === 0 ? index + 0.5 : `2026-01-01T00:00:${index}`,
+    );
+    for (const operator of ['in', 'nin']) {
+      const condition = compile({ type: 'field_value', field: 'x', operator, value: values });
+      const start = process.cpuUsage();
+      for (let index = 0; index < 100_000; index++) condition.test(subjectOf({ payload: { x: -index } }));
+      // Looking at each of the values takes seconds.
+      expect(process.cpuUsage(start).user / 1000).toBeLessThan(1_000);
+    }
+    const tooLong = { type: 'field_value', field: 'x', operator: 'in', value: Array.from({ length: 1_001 }, () => 1) };
+    expect(refusals(tooLong)[0]).toMatch(/a list of 1 to 1000 values/);
+  });
+
+  test('keeps every digit of a number, whether the definition or the record has it', () => {
+    const amount = exactNumber('12345678901234567.89');
+    for (const value of [amount, '12345678901234567.89', '12345678901234567.890']) {
+      const ask = (operator: string, payload: Json) =>
+        compile({ type: 'field_value', field: 'x', operator, value }).test(subjectOf({ payload: { x: payload } }));
+      expect([
+        ask('eq', amount),
+        ask('eq', exactNumber('12345678901234567.88')),
+        ask('eq', 12345678901234568n),
+      ]).toEqual([true, false, false]);
+      expect([ask('lt', 12345678901234567n), ask('lte', amount), ask('gt', 12345678901234568n)]).toEqual([
+        true,
+        true,
+        true,
+      ]);
+    }
+    const among = compile({ type: 'field_value', field: 'x', operator: 'in', value: [1, amount] });
+    expect(among.test(subjectOf({ payload: { x: amount } }))).toBe(true);
+    const empty = compile({ type: 'field_value', field: 'x', operator: 'is_empty' });
+    expect(empty.test(subjectOf({ payload: { x: amount } }))).toBe(false);
+    expect(
+      compile({ type: 'field_value', field: 'x.toString', operator: 'is_null' }).test(
+        subjectOf({ payload: { x: amount } }),
+      ),
+    ).toBe(true);
   });
 
   test('takes null for a value that equals only null and is neither above nor below anything', () => {

@@ -102,6 +102,13 @@ describe('timeBasedCondition', () => {
     expect({ normal, spring, autumn }).toEqual(expected);
   });
 
+  test('takes the old name of a zone for the zone', () => {
+    const window = { days: ['Sunday'], start_time: '01:00', end_time: '03:00' };
+    for (const timezone of ['US/Pacific', 'America/Los_Angeles']) {
+      expect(openMinutes({ ...window, timezone }, '2026-03-08T00:00:00Z')).toBe(60);
+    }
+  });
+
   test('says what the clock showed', () => {
     const condition = compile({
       type: 'time_based',
@@ -133,6 +140,12 @@ describe('timeBasedCondition', () => {
       'conditions[0].timezone: unknown time zone "Europe/Viena": did you mean "Europe/Vienna"?',
     ]);
     expect(refusal({ end_time: '24:00', timezone: '+02:00' })[0]).toMatch(/unknown time zone "\+02:00"/);
+    expect(refusal({ end_time: '24:00', timezone: '+25:00' })[0]).toMatch(/unknown time zone "\+25:00"/);
+    expect(refusal({ end_time: '24:00', timezone: 'US/Pacific-Now' })[0]).toMatch(
+      /unknown time zone "US\/Pacific-Now"/,
+    );
+    expect(refusal({ end_time: '24:00', timezone: '../../etc' })[0]).toMatch(/unknown time zone/);
+    expect(refusal({ end_time: '24:00', timezone: 'Local' })[0]).toMatch(/unknown time zone "Local"/);
     expect(refusal({ end_time: '24:00', timezone: '' })[0]).toMatch(/unknown time zone ""/);
   });
 });
