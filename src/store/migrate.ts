@@ -3,6 +3,8 @@ import { readMigrationFiles } from 'drizzle-orm/migrator';
 import { drizzle } from 'drizzle-orm/node-postgres';
 import { migrate as applyMigrations } from 'drizzle-orm/node-postgres/migrator';
 import pg from 'pg';
+import { WorkflowError } from '../errors.ts';
+import { sqlState } from './bounded-read.ts';
 import type { Database } from './database.ts';
 
 const migrationsFolder = fileURLToPath(new URL('../../migrations', import.meta.url));
@@ -16,6 +18,7 @@ const migrationLock = 7461637369;
  * several processes may start at once.
  *
  * @returns how many migrations were applied
+ * @throws WorkflowError `not_allowed` with the SQL that a superuser has to run, when the login may not make the roles
  */
 export async function migrate(database: Database): Promise<number> {
   const client = new pg.Client(database.connectionConfig);
@@ -25,11 +28,18 @@ export async function migrate(database: Database): Promise<number> {
     await client.query('select pg_advisory_lock($1)', [migrationLock]);
     await client.query("set lock_timeout = '10s'");
     const before = await appliedMigrations(client);
-    await applyMigrations(drizzle(client), migrationsConfig);
+    await applyMigrations(drizzle(client), migrationsConfig).catch(explain);
     return (await appliedMigrations(client)) - before;
   } finally {
     await client.end();
   }
+}
+
+/** What a migration refuses for want of rights says itself what to do. */
+function explain(error: unknown): never {
+  const said = error instanceof Error && error.cause instanceof Error ? error.cause : error;
+  if (sqlState(error) !== '42501' || !(said instanceof Error)) throw error;
+  throw new WorkflowError('not_allowed', said.message, { cause: error });
 }
 
 /** How many of the migrations this version knows are missing in the database. */

@@ -36,12 +36,43 @@ const bytes = customType<{ data: Buffer }>({ dataType: () => 'bytea' });
 export const eventPosition = tocsin.sequence('event_position');
 
 /** Settings of one tenant; a tenant without a row has the defaults. */
-export const tenants = tocsin.table('tenants', {
-  tenantId: text('tenant_id').primaryKey(),
-  /** Days that executions, deliveries and attempts are kept; null: the engine's default. */
-  retentionDays: integer('retention_days'),
-  updatedAt: moment('updated_at').notNull().defaultNow(),
-});
+export const tenants = tocsin.table(
+  'tenants',
+  {
+    tenantId: text('tenant_id').primaryKey(),
+    /** Days that executions, deliveries and attempts are kept; null: the engine's default. */
+    retentionDays: integer('retention_days'),
+    /** Quotas (`model/quota.ts`); null: the deployment's default. */
+    eventsPerMinute: integer('events_per_minute'),
+    deliveriesPerMinute: integer('deliveries_per_minute'),
+    maxWorkflows: integer('max_workflows'),
+    maxRecipients: integer('max_recipients'),
+    maxPayloadBytes: integer('max_payload_bytes'),
+    /** Who the tenant's mail is from: null the deployment's sender; the address must be of one of `sender_domains`. */
+    senderName: text('sender_name'),
+    senderAddress: text('sender_address'),
+    /** Where answers go, unless the action says otherwise. */
+    senderReplyTo: text('sender_reply_to'),
+    /** Domains the operator lets the tenant send from. */
+    senderDomains: text('sender_domains').array().notNull().default(sql`'{}'`),
+    updatedAt: moment('updated_at').notNull().defaultNow(),
+    /** Value of `definitions_version` its quotas last changed at: what caches load from. */
+    changedAtVersion: bigint('changed_at_version', { mode: 'number' }).notNull().default(0),
+  },
+  (t) => [index('tenants_changed').on(t.changedAtVersion)],
+);
+
+/** What a tenant with a quota used in a minute of the database's clock. */
+export const tenantUsage = tocsin.table(
+  'tenant_usage',
+  {
+    tenantId: text('tenant_id').notNull(),
+    minute: moment('minute').notNull(),
+    events: integer('events').notNull().default(0),
+    deliveries: integer('deliveries').notNull().default(0),
+  },
+  (t) => [primaryKey({ columns: [t.tenantId, t.minute] }), index('tenant_usage_minute').on(t.minute)],
+);
 
 /** A workflow: its working copy (`definition`) and which published version runs. */
 export const workflows = tocsin.table(
@@ -52,6 +83,8 @@ export const workflows = tocsin.table(
     name: text('name').notNull(),
     description: text('description').notNull().default(''),
     status: text('status').notNull().$type<'draft' | 'active' | 'inactive' | 'archived'>(),
+    /** Why the engine set it inactive by itself; null when a person did. */
+    pausedReason: text('paused_reason'),
     definition: jsonb('definition').notNull().$type<unknown>(),
     publishedVersion: integer('published_version'),
     /** Grows with every change; an update may name the revision it was made from. */
@@ -126,6 +159,8 @@ const eventColumns = () => ({
   changed: text('changed').array(),
   actor: text('actor'),
   traceContext: text('trace_context'),
+  /** The workflows whose effects led to this event, oldest first (`model/causation.ts`). */
+  causation: text('causation'),
   idempotencyKey: text('idempotency_key'),
   occurredAt: moment('occurred_at').notNull().default(sql`clock_timestamp()`),
   attempts: smallint('attempts').notNull().default(0),
@@ -182,6 +217,10 @@ export const executions = tocsin.table(
     reason: text('reason'),
     /** Conditions and actions as they were decided, with the reasons (`model/execution.ts`). */
     trace: json('trace').$type<unknown>(),
+    /** Executions of a workflow that orders its deliveries: those of one entity have the same key; null: in any order. */
+    orderingKey: text('ordering_key'),
+    /** Of the event. */
+    orderingPosition: bigint('ordering_position', { mode: 'number' }),
     deliveriesOpen: integer('deliveries_open').notNull().default(0),
     deliveriesDone: integer('deliveries_done').notNull().default(0),
     deliveriesFailed: integer('deliveries_failed').notNull().default(0),
@@ -196,6 +235,11 @@ export const executions = tocsin.table(
     primaryKey({ columns: [t.id] }),
     index('executions_workflow').on(t.tenantId, t.workflowId, t.id),
     index('executions_due').on(t.dueAt).where(sql`status = 'pending'`),
+    // For claims by tenant, while one has more due than a worker can take (`engine/fair-queue.ts`).
+    index('executions_tenant_due').on(t.tenantId, t.dueAt).where(sql`status = 'pending'`),
+    index('executions_ordered')
+      .on(t.tenantId, t.orderingKey, t.orderingPosition)
+      .where(sql`status = 'pending' and ordering_key is not null`),
     index('executions_failed').on(t.tenantId, t.workflowId, t.id).where(sql`status in ('failed', 'partial')`),
     check(
       'executions_status',
@@ -218,6 +262,9 @@ export const deliveries = tocsin.table(
     /** The recipient as known when planned: address, name, locale, timezone. */
     recipient: json('recipient').$type<unknown>(),
     queue: text('queue').notNull().default('default'),
+    /** Deliveries of a tenant with the same key go out one after the other, by position; null: in any order. */
+    orderingKey: text('ordering_key'),
+    orderingPosition: bigint('ordering_position', { mode: 'number' }),
     status: text('status').notNull().$type<'pending' | 'delivered' | 'dead' | 'skipped' | 'cancelled'>(),
     reason: text('reason'),
     attempts: smallint('attempts').notNull().default(0),
@@ -233,7 +280,13 @@ export const deliveries = tocsin.table(
     primaryKey({ columns: [t.id] }),
     index('deliveries_execution').on(t.executionId),
     index('deliveries_due').on(t.dueAt).where(sql`status = 'pending'`),
+    // For claims by tenant, as above.
+    index('deliveries_tenant_due').on(t.tenantId, t.dueAt).where(sql`status = 'pending'`),
     index('deliveries_dead').on(t.tenantId, t.id).where(sql`status = 'dead'`),
+    index('deliveries_ordered')
+      .on(t.tenantId, t.orderingKey, t.orderingPosition)
+      .where(sql`status = 'pending' and ordering_key is not null`),
+    index('deliveries_ordered_due').on(t.dueAt).where(sql`status = 'pending' and ordering_key is not null`),
     check('deliveries_status', sql`${t.status} in ('pending', 'delivered', 'dead', 'skipped', 'cancelled')`),
   ],
 );
@@ -245,7 +298,7 @@ export const deliveryAttempts = tocsin.table(
     deliveryId: uuid('delivery_id').notNull(),
     attempt: smallint('attempt').notNull(),
     tenantId: text('tenant_id').notNull(),
-    outcome: text('outcome').notNull().$type<'delivered' | 'retry' | 'failed'>(),
+    outcome: text('outcome').notNull().$type<'delivered' | 'retry' | 'failed' | 'skipped'>(),
     reason: text('reason'),
     /** What the transport said (status code, SMTP answer, message id), secrets redacted. */
     detail: json('detail').$type<unknown>(),
@@ -353,9 +406,71 @@ export const secrets = tocsin.table(
     keyId: text('key_id').notNull(),
     nonce: bytes('nonce').notNull(),
     ciphertext: bytes('ciphertext').notNull(),
+    /** Hosts whose webhooks may use it; null: any. */
+    hosts: text('hosts').array(),
     updatedAt: moment('updated_at').notNull().defaultNow(),
   },
   (t) => [primaryKey({ columns: [t.tenantId, t.name] })],
+);
+
+/** What a person does not want to be told: by channel, from one workflow or (empty) from all. */
+export const preferences = tocsin.table(
+  'preferences',
+  {
+    tenantId: text('tenant_id').notNull(),
+    userId: text('user_id').notNull(),
+    /** An action type, e.g. `email`. */
+    channel: text('channel').notNull(),
+    workflowId: text('workflow_id').notNull().default(''),
+    muted: boolean('muted').notNull(),
+    source: text('source').notNull().$type<'host' | 'unsubscribe_link'>(),
+    updatedAt: moment('updated_at').notNull().defaultNow(),
+  },
+  (t) => [
+    primaryKey({ columns: [t.tenantId, t.userId, t.channel, t.workflowId] }),
+    // The match stage asks whether anybody muted the inbox, of every batch: small where nobody did.
+    index('preferences_muted_inbox').on(t.tenantId, t.userId).where(sql`muted and channel = 'notification'`),
+    check('preferences_source', sql`${t.source} in ('host', 'unsubscribe_link')`),
+  ],
+);
+
+/** Addresses a tenant's mail does not go to any more: they bounced for good, or complained. */
+export const suppressions = tocsin.table(
+  'suppressions',
+  {
+    tenantId: text('tenant_id').notNull(),
+    /** In lower case. */
+    address: text('address').notNull(),
+    reason: text('reason').notNull().$type<'hard_bounce' | 'complaint' | 'host'>(),
+    detail: text('detail'),
+    createdAt: moment('created_at').notNull().defaultNow(),
+  },
+  (t) => [
+    primaryKey({ columns: [t.tenantId, t.address] }),
+    check('suppressions_reason', sql`${t.reason} in ('hard_bounce', 'complaint', 'host')`),
+  ],
+);
+
+/** Where a tenant's webhooks go and how it fares: the state of its circuit breaker. An origin without a row is closed. */
+export const endpoints = tocsin.table(
+  'endpoints',
+  {
+    tenantId: text('tenant_id').notNull(),
+    /** Scheme, host and port. */
+    origin: text('origin').notNull(),
+    state: text('state').notNull().$type<'closed' | 'open' | 'half_open'>(),
+    /** Failures since the last success. */
+    failures: integer('failures').notNull().default(0),
+    lastReason: text('last_reason'),
+    openedAt: moment('opened_at'),
+    /** While open: when one delivery may try it again. */
+    retryAt: moment('retry_at'),
+    updatedAt: moment('updated_at').notNull().defaultNow(),
+  },
+  (t) => [
+    primaryKey({ columns: [t.tenantId, t.origin] }),
+    check('endpoints_state', sql`${t.state} in ('closed', 'open', 'half_open')`),
+  ],
 );
 
 /** The default directory: people who can be told. */

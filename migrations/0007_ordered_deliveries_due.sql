@@ -1,0 +1,1 @@
+CREATE INDEX "deliveries_ordered_due" ON "tocsin"."deliveries" USING btree ("due_at") WHERE status = 'pending' and ordering_key is not null;
