@@ -18,6 +18,7 @@ export async function countSavedQuery(
     parameters: Readonly<Record<string, Json>>;
     atMost: number;
     timeoutMs: number;
+    role?: string | null;
   },
 ): Promise<number> {
   const query = await readSavedQuery(database.orm, { tenantId: run.tenantId, name: run.query });

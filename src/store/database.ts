@@ -2,6 +2,8 @@ import { sql } from 'drizzle-orm';
 import { drizzle, type NodePgDatabase, type NodePgQueryResultHKT } from 'drizzle-orm/node-postgres';
 import type { PgDatabase } from 'drizzle-orm/pg-core';
 import pg from 'pg';
+import { idleInTransactionMs, promptly } from './connection.ts';
+import { isReadOnly } from './database-trouble.ts';
 import * as schema from './schema.ts';
 
 /** Reads and writes through drizzle: the pool, or one transaction. */
@@ -19,8 +21,14 @@ export type Database = {
   readonly orm: NodePgDatabase<typeof schema>;
   /** Where it connects, for connections that must not come from the pool (LISTEN, drain). */
   readonly connectionConfig: pg.ClientConfig;
-  /** Runs `work` in a transaction of its own: commits when it resolves, rolls back when it rejects. */
-  readonly transaction: <T>(work: (tx: Orm, client: pg.PoolClient) => Promise<T>) => Promise<T>;
+  /**
+   * Runs `work` in a transaction of its own: commits when it resolves, rolls back when it rejects. `begin` is what begins it,
+   * for settings that hold until it ends and travel with it.
+   */
+  readonly transaction: <T>(
+    work: (tx: Orm, client: pg.PoolClient) => Promise<T>,
+    options?: { readonly begin?: string },
+  ) => Promise<T>;
   readonly close: () => Promise<void>;
 };
 
@@ -49,28 +57,30 @@ export function openDatabase(options: DatabaseOptions): Database {
   const pool = new pg.Pool({ ...connectionConfig, max: options.poolSize ?? 10 });
   // Without a listener an idle connection that dies ends the process.
   pool.on('error', (error) => options.onIdleError?.(error));
+  // So does one that is out, or just made, and dies while nothing is asked of it. What it is asked next says so.
+  pool.on('connect', (client) => client.on('error', () => undefined));
   const orm = drizzle(pool, { schema });
 
-  async function transaction<T>(work: (tx: Orm, client: pg.PoolClient) => Promise<T>): Promise<T> {
+  async function transaction<T>(
+    work: (tx: Orm, client: pg.PoolClient) => Promise<T>,
+    { begin = 'begin' }: { readonly begin?: string } = {},
+  ): Promise<T> {
     const client = await pool.connect();
     let broken: Error | undefined;
-    // The pool does not listen to clients that are out: one whose connection dies would end the process.
-    const onError = (error: Error) => {
-      broken = error;
-    };
-    client.on('error', onError);
     try {
-      await client.query('begin');
+      const bounded = `${begin}; set local idle_in_transaction_session_timeout = ${idleInTransactionMs}`;
+      await client.query({ ...promptly, text: bounded });
       const result = await work(drizzle(client, { schema }), client);
       await client.query('commit');
       return result;
     } catch (error) {
+      // A server that takes no writes may not be the one that the URL leads to any more.
+      if (isReadOnly(error)) broken = error as Error;
       await client.query('rollback').catch((rollbackError: Error) => {
         broken = rollbackError;
       });
       throw error;
     } finally {
-      client.off('error', onError);
       client.release(broken);
     }
   }

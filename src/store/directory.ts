@@ -2,6 +2,8 @@
  * The default directory: users, roles, groups and attributes in Tocsin's own tables. Pages go by user id in byte order; the
  * migration gives the id columns collation "C", so their indexes are in that order whatever the database's collation is.
  */
+
+import { type SQL, sql } from 'drizzle-orm';
 import { stringifyJson } from '../model/json.ts';
 import type {
   Directory,
@@ -12,7 +14,7 @@ import type {
   RecipientRequest,
 } from '../model/recipient.ts';
 import type { Runner } from './connection.ts';
-import type { Database } from './database.ts';
+import type { Database, Orm } from './database.ts';
 import { findRecipients } from './directory-batch.ts';
 import { type RecipientRow, recipientColumns, toRecipient } from './directory-row.ts';
 
@@ -30,80 +32,76 @@ export type DefaultDirectory = Directory & {
 };
 
 /** The directory that `DirectoryService` writes. */
-export function createDefaultDirectory(database: Pick<Database, 'pool'>): DefaultDirectory {
-  const { pool } = database;
+export function createDefaultDirectory(database: Pick<Database, 'pool' | 'orm'>): DefaultDirectory {
+  const { pool, orm } = database;
   return {
-    find: (tenantId, query, page) => findPage(pool, { tenantId, query, page }),
+    find: (tenantId, query, page) => findRecipientPage(orm, { tenantId, query, page }),
     rolesOf: (tenantId, userIds) => loadRoles(pool, tenantId, userIds),
     findMany: findRecipients,
   };
 }
 
-async function findPage(
-  runner: Runner,
-  { tenantId, query, page }: { tenantId: string; query: RecipientQuery; page: RecipientPage },
+/** One page of the users whom a query finds, by id. */
+export async function findRecipientPage(
+  orm: Orm,
+  wanted: { tenantId: string; query: RecipientQuery; page: RecipientPage },
 ): Promise<Recipient[]> {
-  const window = [tenantId, page.after ?? '', page.limit];
-  switch (query.kind) {
-    case 'users':
-      return select(runner, usersText, [...window, query.ids]);
-    case 'role':
-    case 'group':
-      return select(runner, membersText, [...window, query.kind, query.name]);
-    case 'attribute':
-      return select(runner, attributeText, [...window, query.name, stringifyJson(query.value)]);
-  }
-}
-
-async function select(runner: Runner, text: string, values: unknown[]): Promise<Recipient[]> {
-  const result = await runner.query<RecipientRow>(text, values);
+  const result = await orm.execute<RecipientRow>(pageText(wanted));
   return result.rows.map(toRecipient);
 }
 
-const usersText = `
-  select ${recipientColumns}
-  from tocsin.directory_users as u
-  where u.tenant_id = $1
-    and u.id > $2
-    and u.id = any($4::text[])
-  order by u.id
-  limit $3`;
+function pageText({ tenantId, query, page }: { tenantId: string; query: RecipientQuery; page: RecipientPage }): SQL {
+  const after = page.after ?? '';
+  switch (query.kind) {
+    case 'users':
+      return sql`
+        select ${columns}
+        from tocsin.directory_users as u
+        where u.tenant_id = ${tenantId}
+          and u.id > ${after}
+          and u.id = any(${sql.param(query.ids)}::text[])
+        order by u.id
+        limit ${page.limit}`;
+    case 'role':
+    case 'group':
+      // The page is cut from the members; then each is looked up (`limit 1`), which no estimate of the planner can make slower.
+      return sql`
+        select ${columns}
+        from (
+          select m.user_id
+          from tocsin.directory_memberships as m
+          where m.tenant_id = ${tenantId}
+            and m.user_id > ${after}
+            and m.kind = ${query.kind}
+            and m.name = ${query.name}
+          order by m.user_id
+          limit ${page.limit}
+        ) as member
+        cross join lateral (
+          select *
+          from tocsin.directory_users as u
+          where u.tenant_id = ${tenantId}
+            and u.id = member.user_id
+          limit 1
+        ) as u
+        order by u.id`;
+    case 'attribute':
+      // The index knows attributes below their tenant: containment of `{ tenant: { name: value } }` is the tenant's scope too. It
+      // also holds for parts of objects and arrays, so the values are compared as well.
+      return sql`
+        select ${columns}
+        from tocsin.directory_users as u
+        where tocsin.tenant_attributes(u.tenant_id, u.attributes)
+            @> tocsin.tenant_attributes(
+              ${tenantId}, jsonb_build_object(${query.name}::text, ${stringifyJson(query.value)}::jsonb))
+          and u.attributes -> ${query.name}::text = ${stringifyJson(query.value)}::jsonb
+          and u.id > ${after}
+        order by u.id
+        limit ${page.limit}`;
+  }
+}
 
-/** The page is cut from the members; then each is looked up (`limit 1`), which no estimate of the planner can make slower. */
-const membersText = `
-  select ${recipientColumns}
-  from (
-    select m.user_id
-    from tocsin.directory_memberships as m
-    where m.tenant_id = $1
-      and m.user_id > $2
-      and m.kind = $4
-      and m.name = $5
-    order by m.user_id
-    limit $3
-  ) as member
-  cross join lateral (
-    select *
-    from tocsin.directory_users as u
-    where u.tenant_id = $1
-      and u.id = member.user_id
-    limit 1
-  ) as u
-  order by u.id`;
-
-/**
- * The index knows attributes below their tenant: containment of `{ tenant: { name: value } }` is the tenant's scope too. It
- * also holds for parts of objects and arrays, so the values are compared as well.
- */
-const attributeText = `
-  select ${recipientColumns}
-  from tocsin.directory_users as u
-  where tocsin.tenant_attributes(u.tenant_id, u.attributes)
-      @> tocsin.tenant_attributes($1, jsonb_build_object($4::text, $5::jsonb))
-    and u.attributes -> $4::text = $5::jsonb
-    and u.id > $2
-  order by u.id
-  limit $3`;
+const columns = sql.raw(recipientColumns);
 
 async function loadRoles(
   runner: Runner,

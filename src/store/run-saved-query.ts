@@ -1,3 +1,4 @@
+import { escapeIdentifier, escapeLiteral } from 'pg';
 import { invalid, WorkflowError } from '../errors.ts';
 import type { EntityType } from '../model/entity-type.ts';
 import type { Json } from '../model/json.ts';
@@ -12,7 +13,8 @@ const unfitClasses = ['22', '42'];
 
 /**
  * How many of the tenant's rows a saved query finds, `atMost` at most. It runs in a read-only transaction that says for
- * which tenant (`tocsin.tenant_id`, for row level security of the host), and for `timeoutMs` at most.
+ * which tenant (`tocsin.tenant_id`, for row level security of the host), for `timeoutMs` at most, and as `role` (null: the
+ * login), which then needs to read nothing but the tables that saved queries are about.
  *
  * `invalid` when parameters are missing or do not fit, or the table is no longer what the query was written for; `timeout`.
  */
@@ -25,9 +27,10 @@ export async function runSavedQuery(
     parameters: Readonly<Record<string, Json>>;
     atMost: number;
     timeoutMs: number;
+    role?: string | null;
   },
 ): Promise<Result<number, WorkflowError>> {
-  const { tenantId, query, entityType, atMost, timeoutMs } = options;
+  const { tenantId, query, entityType, atMost, timeoutMs, role = null } = options;
   const name = `the saved query "${query.name}"`;
   const parameters = fitParameters(query, options.parameters);
   if (!parameters.ok) return err(invalid(`what ${name} was given`, parameters.error));
@@ -35,19 +38,25 @@ export async function runSavedQuery(
   if (!statement.ok) return err(invalid(name, statement.error));
   const { value: counting } = statement;
   if (counting === null) return ok(0);
+  const begin = [
+    'begin read only',
+    `set local statement_timeout = ${timeoutMs}`,
+    "set local timezone = 'UTC'",
+    `set local tocsin.tenant_id = ${escapeLiteral(tenantId)}`,
+    ...(role === null ? [] : [`set local role ${escapeIdentifier(role)}`]),
+  ].join('; ');
+  let hasBegun = false;
   try {
-    return await database.transaction(async (_orm, client) => {
-      await client.query(
-        `select set_config('transaction_read_only', 'on', true),
-           set_config('statement_timeout', $1, true),
-           set_config('timezone', 'UTC', true),
-           set_config('tocsin.tenant_id', $2, true)`,
-        [String(timeoutMs), tenantId],
-      );
-      const result = await client.query<{ found: number }>(counting.text, [...counting.values]);
-      return ok(result.rows[0]?.found ?? 0);
-    });
+    return await database.transaction(
+      async (_orm, client) => {
+        hasBegun = true;
+        const result = await client.query<{ found: number }>(counting.text, [...counting.values]);
+        return ok(result.rows[0]?.found ?? 0);
+      },
+      { begin },
+    );
   } catch (error) {
+    if (!hasBegun && role !== null) throw new Error(`saved queries cannot run as the role "${role}"`, { cause: error });
     const state = sqlState(error) ?? '';
     if (state === queryCanceled) {
       const message = `${name} took longer than ${timeoutMs} ms: an index on what it filters by makes it faster`;
