@@ -11,8 +11,10 @@ export const captureProblems = {
   trigger_elsewhere: 'The table {} still has a trigger of this capture, and is not part of the table: install again.',
   function_missing: 'The function {} is gone: install again.',
   function_changed: 'The function {} is not the one that this version of Tocsin makes: install again.',
+  function_rights:
+    'The function {} does not run with the rights of tocsin_capture and a fixed search path, as one of an earlier version: install again.',
   owner_cannot_write:
-    'The owner of the function {} may not write tocsin.events, so every write to the table fails: grant it, or install again as a role that may.',
+    'The owner of the function {} may not write tocsin.events, so every write to the table fails: install again.',
   partition_without_trigger: 'What is written directly to the partition {} is not captured: install again.',
   foreign_partition:
     'The partition {} is a foreign table, whose rows PostgreSQL cannot hand to triggers, so writes to it may fail: detach it, or remove the capture.',

@@ -14,7 +14,10 @@ const refusals: Readonly<Record<string, (table: string, message: string) => Work
   '40P01': (table) =>
     new WorkflowError('unavailable', `${table} is busy: a deadlock with its writers. Nothing was changed; try again`),
   '42501': (table, message) =>
-    new WorkflowError('not_allowed', `${table}: ${message}. Install as a role that owns the table and schema tocsin`),
+    new WorkflowError(
+      'not_allowed',
+      `${table}: ${message}. Install as the role that owns the table and migrated schema tocsin`,
+    ),
 };
 
 /**

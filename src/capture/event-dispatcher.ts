@@ -6,6 +6,11 @@ import type { DomainEvent, DomainEventClass } from './domain-event.ts';
 export type DispatchOptions = {
   /** The caller's transaction (pg client or drizzle): what handlers write is committed and rolled back with it. */
   readonly tx?: Transaction;
+  /**
+   * What the event comes of: `context.causation` of an action handler, or the header `tocsin-causation` of a request that one of
+   * our webhooks led to. Default: within a handler what that delivery comes of, else nothing.
+   */
+  readonly causedBy?: string | readonly string[] | null | undefined;
 };
 
 /** What a stored event is known by. */

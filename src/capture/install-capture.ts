@@ -40,10 +40,10 @@ import { parseTableName, type WrittenTableName } from './table-name.ts';
  * triggers as deleted and inserted, if the MERGE also says DELETE and INSERT, or else not at all. A row above 16 MiB is captured
  * as its key.
  *
- * Settings of the writer's session: `tocsin.actor` and `tocsin.trace_context` are stored with the event; with `tocsin.notify` off
+ * Settings of the writer's session: `tocsin.actor`, `tocsin.trace_context` and `tocsin.causation` are stored with the event; with `tocsin.notify` off
  * no NOTIFY is sent (for writers that use PREPARE TRANSACTION), and events wait for the next poll.
  *
- * The triggers run with the rights of the role that installs: writers need no rights on schema `tocsin`. It all happens in one
+ * The triggers run with the rights of `tocsin_capture`: writers need none on schema `tocsin`, and gain none. It all happens in one
  * transaction that waits a second for locks: on a busy table it fails with `unavailable` and has changed nothing.
  */
 export async function installCapture(

@@ -70,9 +70,8 @@ function functionProblems(capture: CaptureInfo, functions: readonly InstalledFun
     const found = functions.find((one) => one.name === name);
     if (!found) return [captureProblem('function_missing', name)];
     const problems: CaptureProblem[] = [];
-    if (found.body !== captureFunctionBody(capture, operation) || !found.isSafe) {
-      problems.push(captureProblem('function_changed', name));
-    }
+    if (found.body !== captureFunctionBody(capture, operation)) problems.push(captureProblem('function_changed', name));
+    if (!found.isSafe) problems.push(captureProblem('function_rights', name));
     if (!found.canWrite) problems.push(captureProblem('owner_cannot_write', name));
     return problems;
   });

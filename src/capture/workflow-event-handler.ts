@@ -1,9 +1,11 @@
-import { type Issue, invalid, type WorkflowError } from '../errors.ts';
+import { type Issue, invalid, WorkflowError } from '../errors.ts';
+import { formatCausation, parseCausation } from '../model/causation.ts';
+import { currentCausation } from '../model/caused-by.ts';
 import { namePattern } from '../model/event.ts';
 import { stringifyJson } from '../model/json.ts';
 import { err, ok, type Result } from '../model/result.ts';
 import { isStorableText } from '../model/storable-text.ts';
-import { type Database, inTransaction } from '../store/database.ts';
+import { type Database, ormOf } from '../store/database.ts';
 import { insertEvent } from '../store/insert-event.ts';
 import { checkImage } from './check-image.ts';
 import type { DomainEvent } from './domain-event.ts';
@@ -15,33 +17,58 @@ const maxKeyLength = 255;
 /** Stores domain events in the outbox, so that they take the way of row changes: matched by workflows, in their tenant. */
 export class WorkflowEventHandler implements DomainEventHandler {
   readonly #database: Database;
+  readonly #maxPayloadBytes: number | null;
 
-  constructor(database: Database) {
+  /** `maxPayloadBytes` is the quota of tenants that have none of their own; default none. */
+  constructor(database: Database, options: { readonly maxPayloadBytes?: number | null } = {}) {
     this.#database = database;
+    this.#maxPayloadBytes = options.maxPayloadBytes ?? null;
   }
 
-  /** Stores the event in the caller's transaction, or in one of its own. `invalid` names what cannot be stored. */
+  /**
+   * Stores the event in the caller's transaction, or in one of its own. `invalid` names what cannot be stored, `quota_exceeded`
+   * says how large it is and may be.
+   */
   async handle(event: DomainEvent, options: DispatchOptions): Promise<Result<Dispatched, WorkflowError>> {
     const payload = event.toPayload();
     const previous = event.toPrevious();
     const issues = [...checkHead(event), ...checkImage('payload', payload), ...checkImage('previous', previous)];
     if (issues.length > 0) return err(invalid(event.constructor.name, issues));
-    const stored = await inTransaction(this.#database, options.tx, (tx) =>
-      insertEvent(tx, {
-        tenantId: event.tenantId,
-        entityType: event.entityType,
-        entityId: event.entityId,
-        operation: event.operation,
-        payload: stringifyJson(payload),
-        previous: previous === null ? null : stringifyJson(previous),
-        actor: event.actor,
-        traceContext: event.traceContext,
-        idempotencyKey: event.idempotencyKey,
-        occurredAt: event.occurredAt,
-      }),
-    );
-    return ok(stored);
+    const images = { payload: stringifyJson(payload), previous: previous === null ? null : stringifyJson(previous) };
+    const row = {
+      ...images,
+      tenantId: event.tenantId,
+      entityType: event.entityType,
+      entityId: event.entityId,
+      operation: event.operation,
+      actor: event.actor,
+      traceContext: event.traceContext,
+      idempotencyKey: event.idempotencyKey,
+      occurredAt: event.occurredAt,
+      causation: causationOf(options),
+    };
+    const maxPayloadBytes = this.#maxPayloadBytes;
+    const stored = await insertEvent(ormOf(this.#database, options.tx), row, { maxPayloadBytes });
+    return stored.eventId === null ? err(tooLarge(event, images, stored.mostBytes)) : ok(stored);
   }
+}
+
+function tooLarge(
+  event: DomainEvent,
+  { payload, previous }: { payload: string; previous: string | null },
+  mostBytes: number,
+): WorkflowError {
+  const { tenantId } = event;
+  const bytes = Buffer.byteLength(payload) + Buffer.byteLength(previous ?? '');
+  const next = `leave fields out, or raise the quota (tocsin quotas set --tenant ${tenantId} --payload-bytes N)`;
+  const message = `${event.constructor.name} has ${bytes} bytes and the quota of tenant "${tenantId}" is ${mostBytes}: ${next}`;
+  return new WorkflowError('quota_exceeded', message);
+}
+
+/** A header that came more than once is one chain. */
+function causationOf({ causedBy }: DispatchOptions): string | null {
+  if (causedBy === undefined) return currentCausation();
+  return formatCausation(parseCausation(typeof causedBy === 'string' ? causedBy : causedBy?.join(',')));
 }
 
 function checkHead(event: DomainEvent): Issue[] {

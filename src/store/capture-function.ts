@@ -24,7 +24,8 @@ export const largestImageBytes = 16 * 1024 * 1024;
 
 /** The settings an event takes from the writer's session. */
 const sessionValues = `nullif(pg_catalog.current_setting('tocsin.actor', true), ''),
-    nullif(pg_catalog.current_setting('tocsin.trace_context', true), '')`;
+    nullif(pg_catalog.current_setting('tocsin.trace_context', true), ''),
+    nullif(pg_catalog.right(pg_catalog.current_setting('tocsin.causation', true), 2048), '')`;
 
 /** The body (plpgsql) of the trigger function of one table and operation. The same capture gives the same text. */
 export function captureFunctionBody(table: CapturedTable, operation: RowOperation): string {
@@ -49,7 +50,7 @@ end
 function writeRows(table: CapturedTable, operation: 'insert' | 'delete'): string {
   const { row, read } = aliasesOf(table);
   const written = (columns: readonly string[]) => `  insert into tocsin.events
-    (tenant_id, source, entity_type, entity_id, operation, ${operation === 'insert' ? 'payload' : 'previous'}, actor, trace_context)
+    (tenant_id, source, entity_type, entity_id, operation, ${operation === 'insert' ? 'payload' : 'previous'}, actor, trace_context, causation)
   select
     ${tenantOf(table, read)},
     'db',
@@ -86,7 +87,7 @@ function writePairs(
     .map((column) => columns.indexOf(column))
     .map((index) => `, n.c${index} as now_${index}, o.c${index} as was_${index}`);
   return `  insert into tocsin.events
-    (tenant_id, source, entity_type, entity_id, operation, payload, previous, changed, actor, trace_context)
+    (tenant_id, source, entity_type, entity_id, operation, payload, previous, changed, actor, trace_context, causation)
   select
     ${tenantOf(table, valueIn('now'))},
     'db',

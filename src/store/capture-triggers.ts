@@ -10,7 +10,7 @@ import type { Runner } from './connection.ts';
 export type InstalledFunction = {
   readonly name: string;
   readonly body: string;
-  /** Runs with the rights of its owner and a fixed search path. */
+  /** Runs with the rights of `tocsin_capture`, which may write events and nothing more, and a fixed search path. */
   readonly isSafe: boolean;
   /** Its owner may write the outbox; if not, every write to the table fails. */
   readonly canWrite: boolean;
@@ -27,6 +27,9 @@ export type InstalledTrigger = TableName & {
 };
 
 const safeSearchPath = 'search_path=pg_catalog, pg_temp';
+
+/** Owner of the functions behind capture triggers. */
+const captureRole = 'tocsin_capture';
 
 /** What a trigger of an operation looks like: its transition tables in SQL and in the catalog (`tgtype`: after, statement). */
 const triggerForms = {
@@ -62,13 +65,13 @@ export function captureFunctionNames(table: TableName): string[] {
 export async function readCaptureFunctions(runner: Runner, names: readonly string[]): Promise<InstalledFunction[]> {
   const { rows } = await runner.query<InstalledFunction>(
     `select p.proname as name, p.prosrc as body,
-       p.prosecdef and p.proconfig is not distinct from array[$2] as "isSafe",
+       p.prosecdef and p.proconfig is not distinct from array[$2] and pg_get_userbyid(p.proowner) = $3 as "isSafe",
        has_table_privilege(p.proowner, 'tocsin.events', 'insert') as "canWrite"
      from pg_catalog.pg_proc p
      where p.pronamespace = 'tocsin'::regnamespace
        and p.proname = any ($1)
        and p.prorettype = 'trigger'::regtype`,
-    [names, safeSearchPath],
+    [names, safeSearchPath, captureRole],
   );
   return rows;
 }
@@ -98,7 +101,7 @@ export async function readCaptureTriggers(
   return rows;
 }
 
-/** Makes the trigger function of an operation, or replaces it. Its owner is who connects. */
+/** Makes the trigger function of an operation, or replaces it. */
 export async function writeCaptureFunction(
   runner: Runner,
   table: CapturedTable,
@@ -113,6 +116,10 @@ export async function writeCaptureFunction(
        as ${escapeLiteral(captureFunctionBody(table, operation))}`,
   );
   await runner.query(`revoke all on function tocsin.${name}() from public`);
+  // A function can be made over only to a role that may create in its schema: for this moment of this transaction.
+  await runner.query(`grant create on schema tocsin to ${captureRole}`);
+  await runner.query(`alter function tocsin.${name}() owner to ${captureRole}`);
+  await runner.query(`revoke create on schema tocsin from ${captureRole}`);
 }
 
 /** Makes the trigger of an operation on a table or partition, or replaces it. Waits for writers of the table, and they for it. */

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { useLogin } from '../support/logins.ts';
 import { useTestDatabase } from '../support/test-database.ts';
 import { capture, eventsOf, hostSession } from './host-table.ts';
 
@@ -151,17 +152,44 @@ describe('a statement on a captured table', () => {
     await run('drop owned by clerk; drop role clerk');
   });
 
-  test('is not led astray by tables, functions and operators that the writer made', async () => {
+  test('is not led astray by tables, functions and operators that the writer made, and runs none of them', async () => {
     const { run } = await hostSession(db);
     await run('create table safes (id int primary key, tenant_id text, n int)');
     await capture(db, { table: 'safes' });
-    await run(
-      'create temp table events (like tocsin.events); create temp table new_rows (like safes); create schema evil',
+    const url = await useLogin(db.url, {
+      grants: [
+        'grant select, insert, update, delete on safes to $login',
+        'grant usage on schema tocsin to $login',
+        'grant select on tocsin.events to $login',
+        'create schema evil authorization $login',
+      ],
+    });
+    const writer = await hostSession(db, new URL(url).username);
+    await writer.run(
+      'create temp table events (like tocsin.events); create temp table new_rows (like safes); create temp table old_rows (like safes)',
     );
-    await run("create function evil.to_json(record) returns json language plpgsql as $$ begin return '1'; end $$");
-    await run('set search_path = evil, pg_temp, public, pg_catalog');
-    await run("insert into public.safes values (1, 't', 1); update public.safes set n = 2");
-    expect(await told('safes', 'n')).toEqual(['insert 1 ->1', 'update 1 1->2']);
+    const ran = "begin perform pg_catalog.set_config('evil.ran_as', current_user, false); return";
+    await writer.run(`create function evil.to_json(record) returns json language plpgsql as $$ ${ran} '1'; end $$`);
+    await writer.run(
+      `create function evil.coalesce(text, text) returns text language plpgsql as $$ ${ran} 'x'; end $$`,
+    );
+    for (const type of ['int', 'bigint', 'text', 'boolean']) {
+      await writer.run(
+        `create function evil.hijack(${type}, ${type}) returns bool language plpgsql as $$ ${ran} false; end $$`,
+      );
+      for (const operator of ['=', '<>', '<', '<=', '>', '>=']) {
+        await writer.run(
+          `create operator evil.${operator} (leftarg = ${type}, rightarg = ${type}, function = evil.hijack)`,
+        );
+      }
+    }
+    await writer.run('grant usage on schema evil to public; set search_path = evil, pg_temp, public, pg_catalog');
+    await writer.run(
+      "insert into public.safes values (1, 't', 1); update public.safes set n = 2; delete from public.safes",
+    );
+    const { rows } = await writer.run("select pg_catalog.current_setting('evil.ran_as', true) as ran_as");
+    expect(rows).toEqual([{ ran_as: null }]);
+    expect(await told('safes', 'n')).toEqual(['insert 1 ->1', 'update 1 1->2', 'delete 1 2->']);
   });
 });
 

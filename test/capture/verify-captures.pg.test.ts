@@ -83,7 +83,7 @@ describe('verifyCaptures', () => {
     await run(
       `create or replace function tocsin.${functionName}() returns trigger language plpgsql as 'begin return null; end'`,
     );
-    expect(await problems('hollow')).toEqual([`function_changed ${functionName}`]);
+    expect(await problems('hollow')).toEqual([`function_changed ${functionName}`, `function_rights ${functionName}`]);
     await run(`drop function tocsin.${functionName}() cascade`);
     expect(await problems('hollow')).toEqual([
       `function_missing ${functionName}`,
@@ -91,14 +91,16 @@ describe('verifyCaptures', () => {
     ]);
     await capture(db, { table: 'hollow', entityType: 'hollow' });
     await run(`alter function tocsin.${functionName}() security invoker`);
-    expect(await problems('hollow')).toEqual([`function_changed ${functionName}`]);
+    expect(await problems('hollow')).toEqual([`function_rights ${functionName}`]);
     await capture(db, { table: 'hollow', entityType: 'hollow' });
     await run('drop role if exists powerless; create role powerless; grant create on schema tocsin to powerless');
     await run(`alter function tocsin.${functionName}() owner to powerless`);
-    expect(await problems('hollow')).toEqual([`owner_cannot_write ${functionName}`]);
+    expect(await problems('hollow')).toEqual([`function_rights ${functionName}`, `owner_cannot_write ${functionName}`]);
     await run(
       `alter function tocsin.${functionName}() owner to postgres; drop owned by powerless; drop role powerless`,
     );
+    expect(await problems('hollow')).toEqual([`function_rights ${functionName}`]);
+    await capture(db, { table: 'hollow', entityType: 'hollow' });
     expect(await problems('hollow')).toEqual([]);
   });
 
