@@ -1,5 +1,6 @@
-import { once } from 'node:events';
-import { createServer, type Server, type ServerResponse } from 'node:http';
+import type { RequestListener, ServerResponse } from 'node:http';
+import { HttpServer } from './http-server.ts';
+import type { UnsubscribeHandler } from './unsubscribe-handler.ts';
 
 export type Health = {
   readonly status: 'ok' | 'degraded';
@@ -14,42 +15,49 @@ export type OperationsServerOptions = {
   readonly health: () => Promise<Health>;
   /** Metrics in the Prometheus text format. */
   readonly metrics: () => Promise<{ readonly contentType: string; readonly body: string }>;
+  /** Serves unsubscribe links below this path, such as `/unsubscribe`. */
+  readonly unsubscribe?: { readonly path: string; readonly handler: UnsubscribeHandler };
 };
 
-/** What operators ask a worker over HTTP: `/healthz` (200 or 503, JSON) and `/metrics` (Prometheus). Nothing of tenants. */
+/**
+ * What operators ask a worker over HTTP: `/healthz` (200 or 503, JSON) and `/metrics` (Prometheus), nothing of tenants; and, if
+ * wanted, the endpoint by which recipients opt out.
+ */
 export class OperationsServer {
   readonly #options: OperationsServerOptions;
-  readonly #server: Server;
+  readonly #server: HttpServer;
 
   constructor(options: OperationsServerOptions) {
     this.#options = options;
-    this.#server = createServer((request, response) => {
+    const { host, port, unsubscribe } = options;
+    const answer: RequestListener = (request, response) => {
+      const path = pathOf(request.url);
+      if (unsubscribe && path.startsWith(`${unsubscribe.path}/`) && !['/healthz', '/metrics'].includes(path)) {
+        void unsubscribe.handler(request, response);
+        return;
+      }
       this.#answer(request.method ?? 'GET', request.url ?? '/', response).catch((error: Error) => {
         send(response, { status: 503, contentType: 'text/plain', body: `${error.message}\n` });
       });
-    });
+    };
+    this.#server = new HttpServer({ host, port, answer });
   }
 
   /** The port it listens on. */
   get port(): number {
-    const address = this.#server.address();
-    return typeof address === 'object' && address ? address.port : 0;
+    return this.#server.port;
   }
 
-  async start(): Promise<void> {
-    this.#server.listen(this.#options.port, this.#options.host);
-    await once(this.#server, 'listening');
+  start(): Promise<void> {
+    return this.#server.start();
   }
 
-  async stop(): Promise<void> {
-    if (!this.#server.listening) return;
-    this.#server.close();
-    this.#server.closeAllConnections();
-    await once(this.#server, 'close');
+  stop(): Promise<void> {
+    return this.#server.stop();
   }
 
   async #answer(method: string, url: string, response: ServerResponse): Promise<void> {
-    const path = url.split('?')[0];
+    const path = pathOf(url);
     if (method !== 'GET' && method !== 'HEAD') {
       send(response, { status: 405, contentType: 'text/plain', body: 'GET only\n' });
     } else if (path === '/healthz') {
@@ -62,6 +70,10 @@ export class OperationsServer {
       send(response, { status: 404, contentType: 'text/plain', body: 'Here are /healthz and /metrics\n' });
     }
   }
+}
+
+function pathOf(url = '/'): string {
+  return url.split('?')[0] ?? '/';
 }
 
 function send(response: ServerResponse, answer: { status: number; contentType: string; body: string }): void {
