@@ -19,8 +19,8 @@ export type SmtpFailure =
   | { readonly at: SmtpPlace; readonly reply: number; readonly text?: string }
   | { readonly at: SmtpPlace; readonly kind: 'hang' | 'drop' };
 
-/** `data`: after the whole message has come in. */
-export type SmtpPlace = 'greeting' | 'sender' | 'recipient' | 'data';
+/** `data`: after the whole message has come in, which is not taken; `taken`: after it was taken, instead of saying so. */
+export type SmtpPlace = 'greeting' | 'sender' | 'recipient' | 'data' | 'taken';
 
 type Done = (error?: Error | null) => void;
 
@@ -70,7 +70,7 @@ export class SmtpReceiver {
         stream.on('end', () => {
           at('data', session, (error) => {
             if (error || !receiver) return done(error);
-            void receiver.#record(session, Buffer.concat(chunks)).then(() => done());
+            void receiver.#record(session, Buffer.concat(chunks)).then(() => at('taken', session, done));
           });
         });
       },

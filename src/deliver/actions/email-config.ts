@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { Issue } from '../../errors.ts';
-import { messageRoots } from './action-templates.ts';
+import { mailRoots } from './action-templates.ts';
 
 /** What a workflow writes for an email action; every text is a template. */
 export const emailConfig = z.strictObject({
@@ -52,7 +52,7 @@ function checkStored({ variables = {}, html, text }: EmailConfig): Issue[] {
   for (const name of Object.keys(variables)) {
     const at = `.variables.${name}`;
     if (!variableName.test(name)) issues.push({ path: at, message: 'a name has letters, digits and _, at most 64' });
-    if ((messageRoots as readonly string[]).includes(name)) {
+    if ((mailRoots as readonly string[]).includes(name)) {
       issues.push({ path: at, message: `"${name}" has a meaning already: choose another name` });
     }
   }

@@ -5,7 +5,7 @@ import type { ActionHandler, AttemptContext } from '../action.ts';
 import type { JsonTemplate } from '../render/compile-json-template.ts';
 import type { Template } from '../render/compile-template.ts';
 import { isMailAddress } from '../transports/mail-address.ts';
-import { createActionTemplates, messageData, messageRoots, templateFailed } from './action-templates.ts';
+import { createActionTemplates, mailRoots, messageData, templateFailed } from './action-templates.ts';
 import { checkEmail, type EmailConfig, emailConfig } from './email-config.ts';
 import {
   createStoredTemplateCompiler,
@@ -36,7 +36,7 @@ export const emailAction: ActionHandler<EmailConfig> = {
   audience: 'recipients',
   defaultTimeoutMs: 30_000,
   compile: (config, { path }) => {
-    const templates = createActionTemplates(messageRoots);
+    const templates = createActionTemplates(mailRoots);
     templates.issues.push(...checkEmail(config, path));
     const part = (name: 'subject' | 'html' | 'text' | 'fromName' | 'replyTo', sink: 'line' | 'html' | 'text') => {
       const source = config[name];
@@ -44,7 +44,7 @@ export const emailAction: ActionHandler<EmailConfig> = {
     };
     const compileStored = (name: string, variables: Readonly<Record<string, unknown>>) => {
       templates.references.push({ kind: 'template', name, path: `${path}.template` });
-      const roots = [...Object.keys(variables), ...messageRoots];
+      const roots = [...Object.keys(variables), ...mailRoots];
       return { name, roots, variables: templates.json(variables, `${path}.variables`) };
     };
     const email: CompiledEmail = {
@@ -79,7 +79,7 @@ async function deliverMail(email: CompiledEmail, context: AttemptContext): Promi
   if (!content.ok) return content.error;
   const { subject, html, text } = content.value;
   if (subject === null) return failed('subject', 'neither the action nor the stored template has a subject');
-  const sender = writeSender(email, messageData(context));
+  const sender = writeSender(email, mailData(context));
   if (!sender.ok) return sender.error;
   const to = { name: recipient?.name ?? null, address };
   return transports.sendMail({ deliveryId, to, ...sender.value, subject, html, text }, signal);
@@ -90,7 +90,7 @@ async function writeContent(
   context: AttemptContext,
 ): Promise<Result<MailContent, DeliveryOutcome>> {
   const { own, stored } = email;
-  const data = messageData(context);
+  const data = mailData(context);
   if (stored === null) return orFailed(renderMail(own, data), '');
   const found = await context.storedTemplate(stored.name);
   if (found === null) return err({ status: 'failed', reason: 'template_missing', detail: { template: stored.name } });
@@ -99,7 +99,11 @@ async function writeContent(
   const variables = stored.variables.render(data);
   if (!variables.ok) return err(templateFailed('variables', variables.error));
   const parts = { ...templates.value, subject: own.subject ?? templates.value.subject };
-  return orFailed(renderMail(parts, messageData(context, variables.value as Record<string, Json>)), `${stored.name}.`);
+  return orFailed(renderMail(parts, mailData(context, variables.value as Record<string, Json>)), `${stored.name}.`);
+}
+
+function mailData(context: AttemptContext, variables: Record<string, Json> = {}): Record<string, unknown> {
+  return messageData(context, { ...variables, unsubscribe_url: context.unsubscribeUrl });
 }
 
 function orFailed<T>(result: Result<T, MailPartError>, prefix: string): Result<T, DeliveryOutcome> {

@@ -1,6 +1,8 @@
 import type { Readable } from 'node:stream';
 import { createTransport, type Transporter } from 'nodemailer';
-import type { Mail, Transports } from '../action.ts';
+import type { DeliveryOutcome } from '../../model/retry.ts';
+import type { OutgoingMail } from '../action.ts';
+import { type DkimOptions, readDkim } from './dkim.ts';
 import { isMailAddress, plainDisplayName } from './mail-address.ts';
 import { type SmtpError, smtpOutcome } from './smtp-outcome.ts';
 import { readSmtpServer, type SmtpServer } from './smtp-server.ts';
@@ -10,6 +12,8 @@ export type SmtpTransportOptions = SmtpServer & {
   readonly from: string;
   /** Right side of Message-IDs. Default: the domain of `from`. */
   readonly messageIdDomain?: string | undefined;
+  /** Signs mails; default: they go out unsigned, or the mail server signs them. */
+  readonly dkim?: DkimOptions | undefined;
   /** Most connections at a time; further mails wait for one. Default: 5. */
   readonly connections?: number;
   /** Milliseconds until the connection stands. Default: 10 s. */
@@ -21,7 +25,8 @@ export type SmtpTransportOptions = SmtpServer & {
 };
 
 /** The way out by mail. */
-export type SmtpTransport = Pick<Transports, 'sendMail'> & {
+export type SmtpTransport = {
+  readonly sendMail: (mail: OutgoingMail, signal: AbortSignal) => Promise<DeliveryOutcome>;
   /** Connects and logs in. Answers why that failed, or null when the server would take mail. */
   readonly verify: () => Promise<string | null>;
   /** Ends idle connections at once, the others after their mail. */
@@ -39,6 +44,8 @@ const longestSubject = 250;
 export function createSmtpTransport(options: SmtpTransportOptions): SmtpTransport {
   const from = readMailbox(options.from);
   const domain = options.messageIdDomain ?? from.address.slice(from.address.indexOf('@') + 1);
+  if (!isMailAddress(`x@${domain}`)) throw new Error(`smtp.messageIdDomain "${domain}" is not a domain`);
+  const dkimOf = options.dkim && readDkim(options.dkim);
   const connectTimeoutMs = options.connectTimeoutMs ?? 10_000;
   const mailer = createTransport({
     ...readSmtpServer(options),
@@ -54,16 +61,18 @@ export function createSmtpTransport(options: SmtpTransportOptions): SmtpTranspor
   });
   const hasBegun = watchMessages(mailer);
 
-  const sendMail: Transports['sendMail'] = async (mail, signal) => {
+  const sendMail: SmtpTransport['sendMail'] = async (mail, signal) => {
     const { address } = mail.to;
     if (!isMailAddress(address) || (mail.replyTo !== null && !isMailAddress(mail.replyTo))) {
       return { status: 'failed', reason: 'invalid_address' };
     }
+    const author = authorOf(mail, from);
     const envelope = { from: from.address, to: [address] };
     try {
       const sent = await mailer.sendMail({
         ...messageOf(mail),
-        from: { name: senderName(mail.fromName, from.name), address: from.address },
+        from: author,
+        ...(dkimOf ? { dkim: dkimOf(author.address) } : {}),
         messageId: `<${mail.deliveryId}@${domain}>`,
         envelope,
         signal,
@@ -102,8 +111,12 @@ function watchMessages(mailer: Pick<Transporter, 'use'>): (envelope: object) => 
 }
 
 /** The parts of a message that come from outside: texts, and addresses as objects, which nodemailer does not take apart. */
-function messageOf(mail: Mail) {
-  const subject = mail.subject.toWellFormed().replace(/[\p{Cc}\p{Zl}\p{Zp}]+/gu, ' ');
+function messageOf(mail: OutgoingMail) {
+  // An encoded word (RFC 2047) would be decoded by readers into what is kept out here.
+  const subject = mail.subject
+    .toWellFormed()
+    .replace(/[\p{Cc}\p{Zl}\p{Zp}]+/gu, ' ')
+    .replaceAll('=?', '= ?');
   return {
     to: { name: plainDisplayName(mail.to.name) ?? '', address: mail.to.address },
     ...(mail.replyTo === null ? {} : { replyTo: { name: '', address: mail.replyTo } }),
@@ -111,18 +124,33 @@ function messageOf(mail: Mail) {
     text: mail.text,
     ...(mail.html === null ? {} : { html: mail.html }),
     // RFC 3834: no answer from absence notices.
-    headers: { 'Auto-Submitted': 'auto-generated' },
+    headers: { 'Auto-Submitted': 'auto-generated', ...listHeaders(mail.unsubscribeUrl ?? null) },
     xMailer: false as const,
   };
 }
 
-/** The name a tenant chose never stands alone when the operator has one: `Acme Sales via Shop`. */
-function senderName(chosen: string | null, own: string | null): string {
-  const name = plainDisplayName(chosen);
-  return name === null || own === null ? (name ?? own ?? '') : `${name} via ${own}`;
+/** RFC 8058. What is no web address makes no header; in one, `href` has no blank and no bracket. */
+function listHeaders(unsubscribeUrl: string | null): Record<string, string> {
+  const url = unsubscribeUrl === null ? null : URL.parse(unsubscribeUrl);
+  if (url === null || !['http:', 'https:'].includes(url.protocol)) return {};
+  return { 'List-Unsubscribe': `<${url.href}>`, 'List-Unsubscribe-Post': 'List-Unsubscribe=One-Click' };
 }
 
-function readMailbox(text: string): { name: string | null; address: string } {
+/**
+ * Who a mail is from: the tenant's own address with a name of its choice, else the deployment's. Before that, a chosen name
+ * never stands alone when the operator has one: `Acme Sales via Shop`.
+ */
+function authorOf({ fromName, sender }: OutgoingMail, from: Mailbox): { name: string; address: string } {
+  const chosen = plainDisplayName(fromName) ?? plainDisplayName(sender?.name ?? null);
+  const own = sender?.address ?? null;
+  if (own !== null && isMailAddress(own)) return { name: chosen ?? '', address: own };
+  const name = chosen === null || from.name === null ? (chosen ?? from.name ?? '') : `${chosen} via ${from.name}`;
+  return { name, address: from.address };
+}
+
+type Mailbox = { readonly name: string | null; readonly address: string };
+
+function readMailbox(text: string): Mailbox {
   const [, name = '', address = ''] = /^(.*)<([^<>]*)>$/s.exec(text.trim()) ?? ['', '', text.trim()];
   if (!isMailAddress(address)) {
     throw new Error(

@@ -11,6 +11,7 @@ import type { Issue } from '../../../src/errors.ts';
 import type { WorkflowEvent } from '../../../src/model/event.ts';
 import { parseInput } from '../../../src/model/parse-input.ts';
 import type { Recipient } from '../../../src/model/recipient.ts';
+import { err, ok } from '../../../src/model/result.ts';
 
 export const event: WorkflowEvent = {
   id: '01931b2a-7c00-7000-8000-00000000000e',
@@ -34,6 +35,7 @@ export const event: WorkflowEvent = {
   actor: 'u9',
   traceContext: null,
   idempotencyKey: null,
+  causation: null,
   occurredAt: new Date('2026-11-21T12:00:00Z'),
 };
 
@@ -68,11 +70,13 @@ export function attemptContext(
     deliveryId: randomUUID(),
     executionId: randomUUID(),
     attempt: 1,
+    causation: '01931b2a-7c00-7000-8000-000000000001',
     now: new Date('2026-11-21T12:00:05Z'),
     signal: AbortSignal.timeout(10_000),
     transports: noTransport,
+    unsubscribeUrl: null,
     ...rest,
-    secret: async (name) => secrets[name] ?? null,
+    secret: async (name) => (secrets[name] === undefined ? err('secret_missing') : ok(secrets[name])),
     storedTemplate: async (name) => stored.find((template) => template.name === name) ?? null,
   };
 }

@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { type AddressInfo, createServer } from 'node:net';
 import { gzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { HttpRequest } from '../../../src/deliver/action.ts';
@@ -110,6 +112,29 @@ describe('createHttpTransport', () => {
     expect(body).toHaveLength(4_096);
   });
 
+  test('keeps nothing but the status of the answer to a request that carried secrets', async () => {
+    for (const status of [400, 503]) {
+      receiver.answerNext({ kind: 'echo', status });
+      const request = post(receiver.url, { headers: { authorization: 'token-1' }, isConfidential: true });
+      const { detail } = await transport().sendHttp(request, never);
+      expect(detail).toEqual({ status, body: 'not kept: the request carried a secret' });
+    }
+    const { detail } = await transport().sendHttp(post(receiver.url, { isConfidential: true }), never);
+    expect(detail).toEqual({ status: 204 });
+  });
+
+  test('sends no body that is larger than it may be, and counts bytes', async () => {
+    const { sendHttp } = transport({ maxRequestBytes: 10 });
+    const outcome = await sendHttp(post(receiver.url, { body: 'ééééé-' }), never);
+    expect(outcome).toEqual({
+      status: 'failed',
+      reason: 'request_too_large',
+      detail: { error: expect.stringContaining('the body has 11 bytes, more than the 10 that are sent') },
+    });
+    expect(receiver.connections).toBe(0);
+    expect(await sendHttp(post(receiver.url, { body: 'ééééé' }), never)).toMatchObject({ status: 'delivered' });
+  });
+
   test('does not inflate an answer', async () => {
     const body = gzipSync('z'.repeat(10_000_000));
     receiver.answerAlways({ kind: 'answer', status: 400, headers: { 'content-encoding': 'gzip' }, body });
@@ -150,7 +175,7 @@ describe('the deadline of a request', () => {
     'is not needed for a body without end: reading stops at the limit, and the status %i decides',
     async (status, expected) => {
       receiver.answerAlways({ kind: 'endless', status });
-      const outcome = await transport().sendHttp(post(receiver.url), AbortSignal.timeout(20_000));
+      const outcome = await transport().sendHttp(post(receiver.url), never);
       expect(outcome).toMatchObject({ status: expected, detail: { status } });
     },
   );
@@ -165,6 +190,16 @@ describe('the deadline of a request', () => {
     expect(first).toMatchObject({ reason: 'timeout', detail: { error: 'no answer in time' } });
     expect(second).toMatchObject({ reason: 'timeout', detail: { error: 'no connection in time' } });
     expect(receiver.requests).toHaveLength(1);
+  });
+
+  test('ends one whose receiver does not read it', async () => {
+    const deaf = createServer({ pauseOnConnect: true }).listen(0, '127.0.0.1');
+    await once(deaf, 'listening');
+    const { port } = deaf.address() as AddressInfo;
+    const request = post(`http://127.0.0.1:${port}/`, { body: 'x'.repeat(20_000_000) });
+    const outcome = await transport({ maxRequestBytes: 30_000_000 }).sendHttp(request, AbortSignal.timeout(200));
+    deaf.close();
+    expect(outcome).toMatchObject({ status: 'retry', reason: 'timeout' });
   });
 
   test('has passed before the request began: nothing is sent', async () => {
@@ -221,6 +256,14 @@ describe('a connection that fails', () => {
         close: true,
       } as const,
     ],
+    [
+      'gives a length and chunks',
+      {
+        kind: 'raw',
+        bytes: 'HTTP/1.1 200 OK\r\ncontent-length: 2\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n',
+        close: true,
+      } as const,
+    ],
     ['ends inside the headers', { kind: 'raw', bytes: 'HTTP/1.1 200 OK\r\nx-a: b', close: true } as const],
   ])('because the receiver %s leaves the outcome open', async (_name, behaviour) => {
     receiver.answerAlways(behaviour);
@@ -269,6 +312,16 @@ describe('where requests may go', () => {
     ['loopback', ['127.0.0.1']],
     ['the metadata service', ['169.254.169.254']],
     ['an IPv4-mapped address', ['::ffff:127.0.0.1']],
+    ['an address behind NAT64', ['64:ff9b::7f00:1']],
+    ['a local address behind NAT64', ['64:ff9b:1::7f00:1']],
+    ['a 6to4 address', ['2002:7f00:1::1']],
+    ['loopback as IPv6', ['::1']],
+    ['a unique local address', ['fd00:ec2::254']],
+    ['a link-local address with its zone', ['fe80::1%lo']],
+    ['the shared address space of providers', ['100.64.0.1']],
+    ['multicast', ['224.0.0.1']],
+    ['this network', ['0.0.0.0']],
+    ['an odd notation', ['0177.0.0.1']],
     ['a public address and a private one', ['93.184.215.14', '127.0.0.1']],
     ['nothing', []],
     ['no address at all', ['localhost']],
@@ -306,6 +359,31 @@ describe('where requests may go', () => {
     expect(await sendHttp(post(url), never)).toMatchObject({ status: 'delivered' });
     expect(asked).toEqual(['rebind.example.com', 'rebind.example.com']);
     expect(receiver.connections).toBe(1);
+  });
+
+  test('looks at the address at the other end again: the machine may have made another one of it', async () => {
+    // Connecting to 0.0.0.0 ends at 127.0.0.1, which nobody allowed.
+    const { sendHttp } = transport({
+      allow: { cidrs: ['0.0.0.0/8'] },
+      ports: [receiver.port],
+      lookup: async () => ['0.0.0.0'],
+    });
+    expect(await sendHttp(post(`http://zero.example.com:${receiver.port}/`), never)).toMatchObject({
+      status: 'failed',
+      reason: 'url_not_allowed',
+    });
+    expect(receiver.requests).toEqual([]);
+  });
+
+  test('goes straight there, whatever proxy the environment names', async () => {
+    const proxy = await WebhookReceiver.start();
+    const before = { ...process.env };
+    Object.assign(process.env, { http_proxy: proxy.url, HTTP_PROXY: proxy.url, NODE_USE_ENV_PROXY: '1' });
+    const outcome = await transport().sendHttp(post(receiver.url), never);
+    process.env = before;
+    await proxy.close();
+    expect(outcome).toMatchObject({ status: 'delivered' });
+    expect([proxy.connections, receiver.connections]).toEqual([0, 1]);
   });
 
   test('finds a host that the operator listed as other programs of this machine do', async () => {

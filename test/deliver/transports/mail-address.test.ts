@@ -121,6 +121,9 @@ describe('plainDisplayName', () => {
     ['Bank\u202egro.elpmaxe', 'Bankgro.elpmaxe'],
     ['B\u200ba\u200dn\ufeffk', 'Bank'],
     ['Ada <evil@example.com>', 'Ada evil example.com'],
+    ['boss＠bank.example ﹫', 'boss bank.example'],
+    ['=?utf-8?q?boss=40bank.example?=', '= ?utf-8?q?boss=40bank.example?='],
+    ['=\u200b?utf-8?q?boss=40bank.example?=', '= ?utf-8?q?boss=40bank.example?='],
     ['x'.repeat(300), 'x'.repeat(100)],
   ])('makes %j plain', (name, plain) => {
     expect(plainDisplayName(name)).toBe(plain);

@@ -162,7 +162,7 @@ describe('what a mail server answers', () => {
     expect(await sendMail(mail(), never)).toMatchObject({ status: 'delivered' });
   });
 
-  test.each(['sender', 'recipient', 'data'] as const)('5xx at %s is final', async (at) => {
+  test.each(['sender', 'data'] as const)('5xx at %s is final', async (at) => {
     const { sendMail } = transport();
     receiver.failNext({ at, reply: 550, text: 'no such user' });
     expect(await sendMail(mail(), never)).toMatchObject({
@@ -171,6 +171,47 @@ describe('what a mail server answers', () => {
       detail: { reply: 550, response: expect.stringContaining('no such user') },
     });
     expect(await sendMail(mail(), never)).toMatchObject({ status: 'delivered' });
+  });
+
+  test.each([
+    [550, 'no such user'],
+    [550, '5.1.1 no mailbox here by that name'],
+    [550, '5.1.10 recipient address has a null MX'],
+    [550, '5.2.1 this account has been disabled'],
+    [551, 'user not local'],
+    [553, 'mailbox name not allowed'],
+    [550, '<ada@example.com>: Recipient address rejected: User unknown'],
+    [550, 'sorry, no mailbox here by that name (#5.1.1)'],
+    [550, "The user ada@example.com doesn't exist"],
+  ])('%i %s at the recipient means that the address does not exist', async (reply, text) => {
+    receiver.failNext({ at: 'recipient', reply, text });
+    expect(await transport().sendMail(mail(), never)).toMatchObject({
+      status: 'failed',
+      reason: 'hard_bounce',
+      detail: { reply, response: expect.stringContaining(text) },
+    });
+  });
+
+  test.each([
+    [550, '5.7.1 message refused by policy'],
+    [550, 'relay not permitted'],
+    [550, '5.1.8 sender domain does not exist'],
+    [550, 'rejected: your address is on a block list'],
+    [550, 'blocked by SPF'],
+    [552, '5.2.2 mailbox full'],
+    [554, 'transaction failed'],
+    [550, '5.2.1 The user is receiving mail at a rate that prevents additional messages from being delivered'],
+    [553, "sorry, that domain isn't in my list of allowed rcpthosts (#5.7.1)"],
+    [550, 'Administrative prohibition'],
+    [550, 'User quota exceeded'],
+    [550, 'SMTP AUTH is required'],
+    [550, 'You are not authorized to send to this user'],
+    [550, 'Too many recipients'],
+    [550, 'No PTR record found for this address'],
+    [550, 'Requested action not taken: mailbox unavailable'],
+  ])('%i %s at the recipient is final, and says nothing about the address', async (reply, text) => {
+    receiver.failNext({ at: 'recipient', reply, text });
+    expect(await transport().sendMail(mail(), never)).toMatchObject({ status: 'failed', reason: 'smtp_rejected' });
   });
 
   test('421 at the greeting, and 4xx in general there, are tried again', async () => {
