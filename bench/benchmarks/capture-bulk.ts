@@ -1,53 +1,91 @@
-import { type Benchmark, type Figures, measureInTurn, type PreparedBenchmark } from '../benchmark.ts';
-import type { BenchServer, ScratchDatabase } from '../measure/server.ts';
+import { installCapture } from '../../src/capture/install-capture.ts';
+import { createOrderTable } from '../../src/cli/bench/order-table.ts';
+import type { ScratchDatabase } from '../../src/cli/bench/scratch-server.ts';
+import { unwrap } from '../../src/model/result.ts';
+import {
+  type Benchmark,
+  type Figures,
+  measureInTurn,
+  type PreparedBenchmark,
+  type Scale,
+  WrongAnswer,
+} from '../benchmark.ts';
+import type { BenchServer } from '../measure/server.ts';
 import { checkCapture } from '../workloads/check-capture.ts';
 import { publishOrderWorkflows } from '../workloads/order-events.ts';
-import { createCapturedOrderTable, createOrderTable, insertOrders } from '../workloads/order-table.ts';
-
-const rowCount = 10_000;
+import { createCapturedOrderTable, insertOrders } from '../workloads/order-table.ts';
+import { createRowTriggerOrderTable } from '../workloads/row-trigger-order-table.ts';
 
 /** What capture adds to statements that write many rows. */
 export const captureBulkBenchmark: Benchmark = {
   name: 'capture-bulk',
   about:
-    'One statement that inserts 10,000 rows, one that updates them: table captured against the same table without a trigger. No drain runs.',
+    'One statement that inserts 10,000 rows, one that updates them: table captured against the same table without a trigger, with a row trigger that writes the same images to an outbox, and captured only when subscribed while nobody is. No drain runs.',
   prepare,
 };
 
-async function prepare(server: BenchServer): Promise<PreparedBenchmark> {
+const tables = {
+  'no trigger': 'plain_orders',
+  captured: 'orders',
+  'row trigger': 'row_orders',
+  'captured, nobody subscribed': 'unheard_orders',
+} as const;
+type Table = (typeof tables)[keyof typeof tables];
+
+async function prepare(server: BenchServer, scaled: Scale): Promise<PreparedBenchmark> {
+  const rowCount = scaled(10_000);
   const copy = await server.createDatabase();
   await publishOrderWorkflows(copy.database, 'notification');
   await createOrderTable(copy.database, 'plain_orders');
   await createCapturedOrderTable(copy.database, 'orders');
-  for (const table of ['plain_orders', 'orders']) await writeBulk(server, copy, table);
+  await createRowTriggerOrderTable(copy.database, 'row_orders');
+  await createUnheardOrderTable(copy);
+  const write = (table: Table) => () => writeBulk(server, copy, { table, rowCount });
+  for (const table of Object.values(tables)) await write(table)();
   const pair = { variant: 'captured', peer: 'no trigger', target: { atMost: 2.5 } };
+  const better = { variant: 'row trigger', peer: 'captured', target: { atLeast: 1.5 } };
+  const unheard = { variant: 'captured, nobody subscribed', peer: 'no trigger', target: { atMost: 1.05 } };
   return {
     settings: { rows: rowCount },
     comparisons: [
-      { claim: 'insert of 10,000 rows', ...pair, figure: 'insert ms' },
-      { claim: 'update of 10,000 rows', ...pair, figure: 'update ms' },
+      { claim: `insert of ${rowCount} rows`, ...pair, figure: 'insert ms' },
+      { claim: `update of ${rowCount} rows`, ...pair, figure: 'update ms' },
+      { claim: 'a row trigger takes longer, insert', ...better, figure: 'insert ms' },
+      { claim: 'a row trigger takes longer, update', ...better, figure: 'update ms' },
+      { claim: 'insert that nobody subscribed to', ...unheard, figure: 'insert ms' },
+      { claim: 'update that nobody subscribed to', ...unheard, figure: 'update ms' },
     ],
     measureRound: () =>
-      measureInTurn({
-        'no trigger': () => writeBulk(server, copy, 'plain_orders'),
-        captured: () => writeBulk(server, copy, 'orders'),
-      }),
+      measureInTurn(Object.fromEntries(Object.entries(tables).map(([variant, table]) => [variant, write(table)]))),
     close: () => copy.drop(),
   };
 }
 
-async function writeBulk(server: BenchServer, { database }: ScratchDatabase, table: string): Promise<Figures> {
-  const inserted = await server.measure(async () => {
-    await database.pool.query(insertOrders(table, rowCount));
-  });
-  const updated = await server.measure(async () => {
-    await database.pool.query(`update public.${table} set status = 'approved', total = total + 1`);
-  });
+/** A captured table whose entity type no workflow listens to, and which is captured only when one does. */
+async function createUnheardOrderTable({ database }: ScratchDatabase): Promise<void> {
+  await createOrderTable(database, 'unheard_orders');
+  const capture = { table: 'public.unheard_orders', entityType: 'unheard_order', tenantColumn: 'tenant_id' };
+  unwrap(await installCapture(database, { ...capture, onlyWhenSubscribed: true }));
+}
+
+async function writeBulk(
+  server: BenchServer,
+  { database }: ScratchDatabase,
+  { table, rowCount }: { table: Table; rowCount: number },
+): Promise<Figures> {
+  const inserted = await server.measure(() => database.pool.query(insertOrders(table, rowCount)));
+  const updated = await server.measure(() =>
+    database.pool.query(`update public.${table} set status = 'approved', total = total + 1`),
+  );
   if (table === 'orders') {
     await checkCapture(database, { table, operation: 'insert' });
     await checkCapture(database, { table, operation: 'update' });
   }
-  await database.pool.query(`truncate public.${table}, tocsin.events`);
+  const expected = table === 'orders' ? 2 * rowCount : 0;
+  const { rows } = await database.pool.query<{ count: number }>('select count(*)::int as count from tocsin.events');
+  if (rows[0]?.count !== expected)
+    throw new WrongAnswer([`${rows[0]?.count} events of ${table} instead of ${expected}`]);
+  await database.pool.query(`truncate public.${table}, tocsin.events, public.row_outbox`);
   return {
     'insert ms': inserted.ms,
     'update ms': updated.ms,

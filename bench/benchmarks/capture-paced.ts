@@ -1,14 +1,14 @@
-import { type Benchmark, type Figures, measureInTurn, type PreparedBenchmark } from '../benchmark.ts';
+import { createOrderTable, insertOrder } from '../../src/cli/bench/order-table.ts';
+import { quantile } from '../../src/cli/bench/statistics.ts';
+import { type Benchmark, type Figures, measureInTurn, type PreparedBenchmark, type Scale } from '../benchmark.ts';
 import type { BenchServer } from '../measure/server.ts';
-import { quantile } from '../measure/statistics.ts';
 import { besideDrain } from '../processes/drain-beside.ts';
 import { checkCapture } from '../workloads/check-capture.ts';
 import { publishOrderWorkflows } from '../workloads/order-events.ts';
-import { createCapturedOrderTable, createOrderTable, insertOrder } from '../workloads/order-table.ts';
+import { createCapturedOrderTable } from '../workloads/order-table.ts';
 import { Writers } from '../workloads/writers.ts';
 
 const perSecond = 1_000;
-const forMs = 2_000;
 const writerCount = 8;
 
 /** What capture adds to the latency of a host's single-row transactions at a load the machine carries easily. */
@@ -19,7 +19,9 @@ export const capturePacedBenchmark: Benchmark = {
   prepare,
 };
 
-async function prepare(server: BenchServer): Promise<PreparedBenchmark> {
+async function prepare(server: BenchServer, scaled: Scale): Promise<PreparedBenchmark> {
+  const forMs = scaled(2_000);
+  const pace = (writers: Writers, table: string) => measurePaced(writers, { table, forMs });
   const copy = await server.createDatabase();
   await publishOrderWorkflows(copy.database, 'notification');
   await createOrderTable(copy.database, 'plain_orders');
@@ -53,7 +55,7 @@ async function prepare(server: BenchServer): Promise<PreparedBenchmark> {
   };
 }
 
-async function pace(writers: Writers, table: string): Promise<Figures> {
+async function measurePaced(writers: Writers, { table, forMs }: { table: string; forMs: number }): Promise<Figures> {
   const latencies = await writers.pace(insertOrder(table), { perSecond, forMs });
   return { 'p50 ms': quantile(latencies, 0.5), 'p99 ms': quantile(latencies, 0.99) };
 }

@@ -1,21 +1,24 @@
+import type { ParameterFormat } from '../../src/cli/bench/bare-loop.ts';
+import { fillOutbox, fingerprint, keepOrderEvents, type OrderAction } from '../../src/cli/bench/order-workload.ts';
+import { type ScratchDatabase, usagePer } from '../../src/cli/bench/scratch-server.ts';
 import type { Database } from '../../src/store/database.ts';
 import { brokenInvariants } from '../../test/support/invariants.ts';
-import { type Benchmark, type Figures, measureInTurn, type PreparedBenchmark, WrongAnswer } from '../benchmark.ts';
-import { type BenchServer, type ScratchDatabase, usagePer } from '../measure/server.ts';
-import type { ParameterFormat } from '../peers/bare-loop.ts';
+import {
+  type Benchmark,
+  type Figures,
+  measureInTurn,
+  type PreparedBenchmark,
+  type Scale,
+  WrongAnswer,
+} from '../benchmark.ts';
+import type { BenchServer } from '../measure/server.ts';
 import type { BareTask } from '../processes/bare-tasks.ts';
 import { BenchChild } from '../processes/child-process.ts';
 import type { DrainTask } from '../processes/drain-tasks.ts';
 import { drainEvents } from '../workloads/drain-events.ts';
-import {
-  fillOutbox,
-  fingerprint,
-  keepOrderEvents,
-  type OrderAction,
-  publishOrderWorkflows,
-} from '../workloads/order-events.ts';
+import { publishOrderWorkflows } from '../workloads/order-events.ts';
 
-const eventCount = 40_000;
+const eventsAtScale = 25_000;
 
 /** Events end to end: claimed, matched, executed, delivered to an inbox or made ready for a mail, in one process. */
 export const drainBenchmark: Benchmark = {
@@ -25,23 +28,28 @@ export const drainBenchmark: Benchmark = {
   prepare,
 };
 
-/** One kind of action: a database to copy, one that Tocsin has drained, and the fingerprint of what every variant must write. */
+/** One kind of action: so many events, a database to copy, one that Tocsin has drained, and the fingerprint of what every variant must write. */
 type Course = {
+  readonly eventCount: number;
   readonly template: ScratchDatabase;
   readonly drained: ScratchDatabase;
   readonly expected: Record<string, string>;
 };
 
-async function prepare(server: BenchServer): Promise<PreparedBenchmark> {
-  const courses = { notification: await layCourse(server, 'notification'), email: await layCourse(server, 'email') };
+async function prepare(server: BenchServer, scaled: Scale): Promise<PreparedBenchmark> {
+  const eventCount = scaled(eventsAtScale);
+  const courses = {
+    notification: await layCourse(server, 'notification', eventCount),
+    email: await layCourse(server, 'email', eventCount),
+  };
   const drainer = await BenchChild.start(new URL('../processes/drain-tasks.ts', import.meta.url));
   const looper = await BenchChild.start(new URL('../processes/bare-tasks.ts', import.meta.url));
   const tocsin = (action: OrderAction) => () =>
-    measureOn(server, courses[action], ({ url }) => drainer.run<DrainTask>({ databaseUrl: url, count: eventCount }));
+    measureOn(server, courses[action], ({ url }) => drainer.ask<DrainTask>({ databaseUrl: url, count: eventCount }));
   const bare = (action: OrderAction, format: ParameterFormat) => async () => {
     await looper.run<BareTask>({ step: 'learn', databaseUrl: courses[action].drained.url });
     return measureOn(server, courses[action], ({ url }) =>
-      looper.run<BareTask>({ step: 'drain', databaseUrl: url, format }),
+      looper.ask<BareTask>({ step: 'drain', databaseUrl: url, format }),
     );
   };
   for (const warmUp of [tocsin('notification'), tocsin('email'), bare('notification', 'text')]) await warmUp();
@@ -74,7 +82,7 @@ async function prepare(server: BenchServer): Promise<PreparedBenchmark> {
 }
 
 /** Makes the database to copy, and learns from a run of Tocsin what is to be written for each event. */
-async function layCourse(server: BenchServer, action: OrderAction): Promise<Course> {
+async function layCourse(server: BenchServer, action: OrderAction, eventCount: number): Promise<Course> {
   const template = await server.createDatabase();
   await publishOrderWorkflows(template.database, action);
   await keepOrderEvents(template.database, eventCount);
@@ -86,28 +94,31 @@ async function layCourse(server: BenchServer, action: OrderAction): Promise<Cour
   const expected = await fingerprint(drained.database);
   const executions = Number.parseInt(expected.executions ?? '', 10);
   if (executions !== eventCount) throw new WrongAnswer([`${executions} executions of ${eventCount} events`]);
-  return { template, drained, expected };
+  return { eventCount, template, drained, expected };
 }
 
-/** Fills a copy, has it drained, and checks what stands there then. `run` answers the CPU time of the Node that drained. */
+/** Fills a copy, has it drained, and checks what stands there then. `run` answers the CPU time of the Node that drained, and more. */
 async function measureOn(
   server: BenchServer,
   course: Course,
-  run: (copy: ScratchDatabase) => Promise<number>,
+  run: (copy: ScratchDatabase) => Promise<{ nodeMs: number; figures: Figures }>,
 ): Promise<Figures> {
+  const { eventCount } = course;
   const copy = await server.createDatabase(course.template.name);
   try {
     await fillOutbox(copy.database);
-    let nodeMs = 0;
-    const usage = await server.measure(async () => {
-      nodeMs = await run(copy);
-    });
+    const { usage, result } = await server.measureWith(() => run(copy));
     await checkInvariants(copy.database);
     const written = await fingerprint(copy.database);
     const different = Object.keys(written).filter((table) => written[table] !== course.expected[table]);
     if (different.length > 0)
       throw new WrongAnswer(different.map((table) => `${table} holds other rows than it should`));
-    return { 'events/s': (eventCount / usage.ms) * 1000, ...usagePer('event', eventCount, { ...usage, nodeMs }) };
+    const { nodeMs, figures } = result;
+    return {
+      'events/s': (eventCount / usage.ms) * 1000,
+      ...usagePer('event', eventCount, { ...usage, nodeMs }),
+      ...figures,
+    };
   } finally {
     await copy.drop();
   }

@@ -1,15 +1,23 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import pg from 'pg';
+import { createListenedOrderTable, listenedChannel } from '../../src/cli/bench/listened-order-table.ts';
+import { insertOrder } from '../../src/cli/bench/order-table.ts';
+import type { ScratchDatabase } from '../../src/cli/bench/scratch-server.ts';
+import { quantile } from '../../src/cli/bench/statistics.ts';
 import { brokenInvariants } from '../../test/support/invariants.ts';
-import { type Benchmark, type Figures, type PreparedBenchmark, type Round, WrongAnswer } from '../benchmark.ts';
-import type { BenchServer, ScratchDatabase } from '../measure/server.ts';
-import { quantile } from '../measure/statistics.ts';
+import {
+  type Benchmark,
+  type Figures,
+  type PreparedBenchmark,
+  type Round,
+  type Scale,
+  WrongAnswer,
+} from '../benchmark.ts';
+import type { BenchServer } from '../measure/server.ts';
 import { BenchChild } from '../processes/child-process.ts';
 import { publishOrderWorkflows } from '../workloads/order-events.ts';
-import { createCapturedOrderTable, createOrderTable, insertOrder } from '../workloads/order-table.ts';
+import { createCapturedOrderTable } from '../workloads/order-table.ts';
 
-const samplesPerRound = 100;
-const warmUpSamples = 50;
 /** Between two orders, so that none meets what the one before left to do. */
 const pauseMs = { least: 2, most: 8 };
 
@@ -28,20 +36,21 @@ type Parties = {
   readonly listener: BenchChild;
 };
 
-async function prepare(server: BenchServer): Promise<PreparedBenchmark> {
+async function prepare(server: BenchServer, scaled: Scale): Promise<PreparedBenchmark> {
+  const samplesPerRound = scaled(100);
   const copy = await server.createDatabase();
   await publishOrderWorkflows(copy.database, 'notification');
   await createCapturedOrderTable(copy.database, 'orders');
-  await createListenedOrderTable(copy);
+  await createListenedOrderTable(copy.database, 'listened_orders');
   const writer = new pg.Client({ connectionString: copy.url });
   await writer.connect();
   const drain = await BenchChild.start(new URL('../processes/drain-process.ts', import.meta.url), [copy.url, 'report']);
   const listener = await BenchChild.start(new URL('../processes/raw-listener.ts', import.meta.url), [
     copy.url,
-    'bench_orders',
+    listenedChannel,
   ]);
   const parties: Parties = { copy, writer, drain, listener };
-  await measureRound(parties, warmUpSamples);
+  await measureRound(parties, scaled(50));
   const heard = { variant: 'Tocsin: match stage has the event', peer: 'raw LISTEN' };
   const visible = { variant: 'Tocsin: notification committed', peer: 'raw LISTEN' };
   return {
@@ -58,22 +67,6 @@ async function prepare(server: BenchServer): Promise<PreparedBenchmark> {
       await copy.drop();
     },
   };
-}
-
-/** A table whose rows are told of as directly as PostgreSQL can. */
-async function createListenedOrderTable({ database }: ScratchDatabase): Promise<void> {
-  await createOrderTable(database, 'listened_orders');
-  await database.pool.query(
-    `create function public.tell_of_order() returns trigger language plpgsql as $$
-     begin
-       perform pg_notify('bench_orders', new.id::text);
-       return null;
-     end
-     $$`,
-  );
-  await database.pool.query(
-    'create trigger tell_of_order after insert on public.listened_orders for each row execute function public.tell_of_order()',
-  );
 }
 
 async function measureRound(parties: Parties, samples: number): Promise<Round> {

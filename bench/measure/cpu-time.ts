@@ -23,12 +23,6 @@ export async function serverCpuMs(postmasterPid: number): Promise<number | null>
   }
 }
 
-/** CPU time of this process so far, ms. */
-export function nodeCpuMs(): number {
-  const { user, system } = process.cpuUsage();
-  return (user + system) / 1000;
-}
-
 /** proc(5): the fields after the name of the command, which may itself hold blanks and brackets. */
 async function readStat(
   pid: string,

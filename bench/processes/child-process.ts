@@ -1,22 +1,29 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { EventEmitter, once } from 'node:events';
 import { fileURLToPath } from 'node:url';
-import { nodeCpuMs } from '../measure/cpu-time.ts';
+import { nodeCpuMs } from '../../src/cli/bench/machine.ts';
+import type { Figures } from '../benchmark.ts';
 
 /** What a process of a benchmark may say to the one that measures. `atNs` is the machine's monotonic clock, as decimal digits. */
 type ChildMessage =
-  | { readonly kind: 'ready' }
+  | { readonly kind: 'ready'; readonly port?: number }
   | { readonly kind: 'asleep' }
   | { readonly kind: 'handled'; readonly atNs: string }
   | { readonly kind: 'committed'; readonly atNs: string }
-  | { readonly kind: 'done'; readonly nodeMs: number }
+  | { readonly kind: 'moments'; readonly moments: readonly Moment[] }
+  | { readonly kind: 'done'; readonly nodeMs: number; readonly figures: Figures }
   | { readonly kind: 'failed'; readonly error: string };
+
+/** When something was heard of an order: its id, and the monotonic clock in decimal digits at one moment or more. */
+export type Moment = readonly [orderId: string, ...atNs: string[]];
 
 type Heard<Kind extends ChildMessage['kind']> = Extract<ChildMessage, { kind: Kind }>;
 type ChildEvents = { [Kind in ChildMessage['kind']]: [message: Heard<Kind>] } & { error: [error: Error] };
 
 /** A process beside the one that measures, so that what is measured and what makes it work share no event loop. */
 export class BenchChild extends EventEmitter<ChildEvents> {
+  /** Where it listens, if it does. */
+  port = 0;
   readonly #process: ChildProcess;
   #failure: Error | undefined;
 
@@ -38,7 +45,8 @@ export class BenchChild extends EventEmitter<ChildEvents> {
   /** Runs a file of this folder and waits until it is ready. */
   static async start(file: URL, args: readonly string[] = []): Promise<BenchChild> {
     const child = new BenchChild(fileURLToPath(file), args);
-    await once(child, 'ready');
+    const { port = 0 } = await child.next('ready');
+    child.port = port;
     return child;
   }
 
@@ -50,9 +58,21 @@ export class BenchChild extends EventEmitter<ChildEvents> {
 
   /** Has it do a task; answers the CPU time, ms, that this took there. */
   async run<Task extends object>(task: Task): Promise<number> {
+    return (await this.ask(task)).nodeMs;
+  }
+
+  /** The same, with the figures that the task answers. */
+  async ask<Task extends object>(task: Task): Promise<{ nodeMs: number; figures: Figures }> {
     const done = this.next('done');
     this.#process.send(task);
-    return (await done).nodeMs;
+    return done;
+  }
+
+  /** What it kept since it was asked for the last time (`keepMoments`). */
+  async moments(): Promise<readonly Moment[]> {
+    const told = this.next('moments');
+    this.#process.send('moments');
+    return (await told).moments;
   }
 
   /** Lets it finish what it is doing. Throws when something has failed in it. */
@@ -69,19 +89,65 @@ export function tellParent(message: ChildMessage): void {
   if (process.connected) process.send?.(message);
 }
 
-/** In the child: does tasks, one after another, until the process that measures lets go of it. */
-export async function doTasks<Task>(work: (task: Task) => Promise<void>): Promise<void> {
+/**
+ * In the child: counts what comes in, by id, for tasks that say how many are to come.
+ *
+ * @returns takes an id; `expect` resolves when so many different ones have come since it was asked for the last time
+ */
+export function countArrivals(): { arrived: (id: string) => void; expect: (count: number) => Promise<Figures> } {
+  let ids = new Set<string>();
+  let arrivals = 0;
+  let check: () => void = () => undefined;
+  return {
+    arrived: (id) => {
+      ids.add(id);
+      arrivals += 1;
+      check();
+    },
+    expect: async (count) => {
+      await new Promise<void>((resolve) => {
+        check = () => {
+          if (ids.size >= count) resolve();
+        };
+        check();
+      });
+      const figures = { arrivals, 'different ids': ids.size };
+      ids = new Set();
+      arrivals = 0;
+      return figures;
+    },
+  };
+}
+
+/** In the child: does tasks, one after another, until the process that measures lets go of it. It may listen on a port. */
+export async function doTasks<Task>(
+  work: (task: Task) => Promise<Figures | undefined>,
+  ready: { port?: number } = {},
+): Promise<void> {
   process.on('message', async (task: Task) => {
     const before = nodeCpuMs();
     try {
-      await work(task);
-      tellParent({ kind: 'done', nodeMs: nodeCpuMs() - before });
+      const figures = (await work(task)) ?? {};
+      tellParent({ kind: 'done', nodeMs: nodeCpuMs() - before, figures });
     } catch (error) {
       tellParent({ kind: 'failed', error: error instanceof Error ? error.message : String(error) });
     }
   });
-  tellParent({ kind: 'ready' });
+  tellParent({ kind: 'ready', ...ready });
   await untilDismissed();
+}
+
+/** In the child: keeps moments until the process that measures asks for them, so that telling does not disturb what is measured. */
+export function keepMoments(): (...moments: readonly Moment[]) => void {
+  let kept: Moment[] = [];
+  process.on('message', (message) => {
+    if (message !== 'moments') return;
+    tellParent({ kind: 'moments', moments: kept });
+    kept = [];
+  });
+  return (...moments) => {
+    kept.push(...moments);
+  };
 }
 
 /** In the child: runs until the process that measures lets go of it. */

@@ -1,4 +1,4 @@
-import type { ScratchDatabase } from '../measure/server.ts';
+import type { ScratchDatabase } from '../../src/cli/bench/scratch-server.ts';
 import { untilDrained } from '../workloads/check-capture.ts';
 import { BenchChild } from './child-process.ts';
 

@@ -8,6 +8,7 @@ export type DrainTask = { readonly databaseUrl: string; readonly count: number }
 
 await doTasks<DrainTask>(async ({ databaseUrl, count }) => {
   const database = openDatabase({ databaseUrl });
-  await drainEvents(database, count);
+  const { batches, roundTrips } = await drainEvents(database, count);
   await database.close();
+  return { 'events/batch': count / batches, 'round trips/batch': roundTrips / batches };
 });

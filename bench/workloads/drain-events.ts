@@ -1,7 +1,6 @@
+import { type DrainTraffic, drainOutbox } from '../../src/cli/bench/drain-outbox.ts';
 import { createHandlers } from '../../src/engine/built-in-handlers.ts';
-import type { EventProcessor } from '../../src/engine/event-processor.ts';
 import { WorkflowEngine } from '../../src/engine/workflow-engine.ts';
-import { Drain } from '../../src/runtime/drain.ts';
 import type { Database } from '../../src/store/database.ts';
 import { createDefaultDirectory } from '../../src/store/directory.ts';
 
@@ -13,7 +12,7 @@ export function createEngine(database: Database): WorkflowEngine {
     directory: createDefaultDirectory(database),
     delivery: {
       transports: { sendMail: refuse, sendHttp: refuse },
-      openSecret: async () => null,
+      openSecret: refuse,
       storedTemplate: async () => null,
     },
     countMatches: async () => 0,
@@ -25,39 +24,8 @@ export function createEngine(database: Database): WorkflowEngine {
 const refuse = () => Promise.reject(new Error('nothing leaves a benchmark'));
 
 /** Drains the outbox as a worker does, until `count` events were matched and committed. */
-export async function drainEvents(database: Database, count: number): Promise<void> {
+export async function drainEvents(database: Database, count: number): Promise<DrainTraffic> {
   const engine = createEngine(database);
   await engine.warmUp();
-  const { processor, allCommitted } = counting(engine, count);
-  const drain = new Drain({ database, processor });
-  const failed = Promise.withResolvers<never>();
-  drain.on('failed', failed.reject);
-  drain.start();
-  await Promise.race([allCommitted, failed.promise]);
-  await drain.stop();
-}
-
-/** The processor, with a promise of the moment when so many events were committed. */
-function counting(
-  processor: EventProcessor,
-  count: number,
-): { processor: EventProcessor; allCommitted: Promise<void> } {
-  const all = Promise.withResolvers<void>();
-  let left = count;
-  return {
-    allCommitted: all.promise,
-    processor: {
-      prepare: async (connection, events, version) => {
-        const { write, committed } = await processor.prepare(connection, events, version);
-        return {
-          write,
-          committed: () => {
-            committed();
-            left -= events.length;
-            if (left <= 0) all.resolve();
-          },
-        };
-      },
-    },
-  };
+  return drainOutbox(database, { engine, count });
 }

@@ -1,3 +1,4 @@
+import { type OrderAction, orderWorkflow, orderWorkflows, tenantId } from '../../src/cli/bench/order-workload.ts';
 import { createHandlers } from '../../src/engine/built-in-handlers.ts';
 import { unwrap } from '../../src/model/result.ts';
 import type { WorkflowInput } from '../../src/model/workflow.ts';
@@ -6,91 +7,67 @@ import { WorkflowService } from '../../src/service/workflow-service.ts';
 import type { Database } from '../../src/store/database.ts';
 import { migrate } from '../../src/store/migrate.ts';
 
-export const tenantId = 'acme';
-
-/** What the workflow that fires does: one row of an inbox, or one delivery that waits to leave the system. */
-export type OrderAction = 'notification' | 'email';
-
-const actions: Record<OrderAction, WorkflowInput['actions'][number]> = {
-  notification: {
-    type: 'notification',
-    title: 'Order {{ payload.id }}',
-    message: '{{ payload.customer.name }} ordered for {{ payload.total }} {{ payload.currency }}',
-  },
-  email: {
-    type: 'email',
-    subject: 'Order {{ payload.id }}',
-    text: '{{ payload.customer.name }} ordered for {{ payload.total }} {{ payload.currency }}',
-  },
-};
-
-/** Brings the schema up to date and publishes three workflows on new orders, of which every order fires the first. */
-export async function publishOrderWorkflows(database: Database, action: OrderAction): Promise<void> {
+/** Brings the schema up to date and publishes three workflows on a tenant's new orders, of which every order fires the first. */
+export async function publishOrderWorkflows(
+  database: Database,
+  action: OrderAction,
+  tenant: string = tenantId,
+): Promise<void> {
   await migrate(database);
-  const directory = new DirectoryService({ database });
-  unwrap(await directory.putUsers(tenantId, [{ id: 'ann', name: 'Ann Archer', email: 'ann@acme.example' }]));
-  unwrap(await directory.addToRole(tenantId, 'sales', 'ann'));
+  await addSales(database, tenant);
   const workflows = new WorkflowService({ database, handlers: createHandlers() });
-  for (const [name, limit] of Object.entries({ 'every order': 500, 'large orders': 5_000, 'huge orders': 50_000 })) {
-    unwrap(
-      await workflows.createWorkflow(tenantId, {
-        name,
-        status: 'active',
-        triggers: [{ entityType: 'order', operation: 'insert' }],
-        conditions: [{ type: 'field_value', field: 'total', operator: 'gt', value: limit }],
-        actions: [actions[action]],
-        recipients: [{ type: 'role', id: 'sales' }],
-      }),
-    );
+  for (const workflow of orderWorkflows(action)) unwrap(await workflows.createWorkflow(tenant, workflow));
+}
+
+/** One user, who is all there is of the role that is told. */
+async function addSales(database: Database, tenant: string): Promise<void> {
+  const directory = new DirectoryService({ database });
+  unwrap(await directory.putUsers(tenant, [{ id: 'ann', name: 'Ann Archer', email: 'ann@acme.example' }]));
+  unwrap(await directory.addToRole(tenant, 'sales', 'ann'));
+}
+
+/** Brings the schema up to date and publishes one workflow that every new order fires, with an action of its own. */
+export async function publishActionWorkflow(
+  database: Database,
+  action: WorkflowInput['actions'][number],
+): Promise<void> {
+  await migrate(database);
+  await addSales(database, tenantId);
+  const workflows = new WorkflowService({ database, handlers: createHandlers() });
+  const workflow = orderWorkflow({ name: 'every order', limit: 500, action: 'notification' });
+  unwrap(await workflows.createWorkflow(tenantId, { ...workflow, actions: [action] }));
+}
+
+/** Publishes so many more, of which none fires. */
+export async function publishMoreWorkflows(database: Database, count: number): Promise<void> {
+  const workflows = new WorkflowService({ database, handlers: createHandlers() });
+  for (let number = 1; number <= count; number++) {
+    const workflow = orderWorkflow({ name: `orders ${number}`, limit: 50_000 + number, action: 'notification' });
+    unwrap(await workflows.createWorkflow(tenantId, workflow));
   }
 }
 
-/** Keeps `count` events with payloads of about 440 bytes aside, so that every copy of the database has the same. */
-export async function keepOrderEvents(database: Database, count: number): Promise<void> {
-  await database.pool.query('create schema bench');
+/**
+ * Puts as many new events, with the payloads that were kept aside, into the outbox: ids of their own, so that a database may
+ * be filled again and again. With `tenants` they are spread over the tenants `tenant-0` and on.
+ */
+export async function fillNewEvents(database: Database, options: { count: number; tenants?: number }): Promise<void> {
   await database.pool.query(
-    `create table bench.order_events as
-     select g as position, tocsin.new_id() as id, now() as occurred_at,
-       json_build_object(
-         'id', g, 'tenant_id', $2::text, 'status', 'approved', 'total', 1000 + g % 1000, 'currency', 'EUR',
-         'customer', json_build_object('id', g % 5000, 'name', 'Customer ' || g % 5000, 'country', 'AT'),
-         'items', 3, 'paid', true, 'reference', md5(g::text), 'created_at', now(), 'note', repeat('x', 140)) as payload
-     from generate_series(1, $1::int) as g`,
-    [count, tenantId],
-  );
-}
-
-/** Puts the events that were kept aside into the outbox, and has the tables they go to analysed. */
-export async function fillOutbox(database: Database): Promise<void> {
-  await database.pool.query(
-    `insert into tocsin.events (position, id, tenant_id, source, entity_type, entity_id, operation, payload, occurred_at)
-     select position, id, $1, 'db', 'order', position::text, 'insert', payload, occurred_at
-     from bench.order_events as kept
-     order by kept.position`,
-    [tenantId],
+    `insert into tocsin.events (id, tenant_id, source, entity_type, entity_id, operation, payload)
+     select tocsin.new_id(), coalesce('tenant-' || number % $2::int, $3), 'db', 'order', number::text, 'insert', payload
+     from generate_series(0, $1::int - 1) as number
+     join bench.order_events as kept on kept.position = 1 + number % (select count(*) from bench.order_events)
+     order by number`,
+    [options.count, options.tenants ?? null, tenantId],
   );
   await database.pool.query('analyze tocsin.events');
 }
 
-/** Fingerprints of what was written, without what the clock decides: equal for everything that did the same work. */
-export async function fingerprint(database: Database): Promise<Record<string, string>> {
-  const { rows } = await database.pool.query<{ name: string; print: string }>(
-    `select 'event_history' as name, count(*) || ' ' || coalesce(md5(string_agg(concat_ws('|', id, tenant_id, source,
-       entity_type, entity_id, operation, payload, previous, changed, actor, occurred_at), ',' order by id)), '') as print
-     from tocsin.event_history
-     union all
-     select 'executions', count(*) || ' ' || coalesce(md5(string_agg(concat_ws('|', id, tenant_id, workflow_id,
-       workflow_version, event_id, status, reason, trace, deliveries_open, deliveries_done, deliveries_failed,
-       completed_at is null), ',' order by id)), '')
-     from tocsin.executions
-     union all
-     select 'deliveries', count(*) || ' ' || coalesce(md5(string_agg(concat_ws('|', id, tenant_id, execution_id, action_id,
-       action_type, recipient_id, recipient, queue, status, reason, completed_at is null), ',' order by id)), '')
-     from tocsin.deliveries
-     union all
-     select 'notifications', count(*) || ' ' || coalesce(md5(string_agg(concat_ws('|', id, tenant_id, user_id, execution_id,
-       title, message, priority, link), ',' order by id)), '')
-     from tocsin.notifications`,
+/** How many rows stand written. */
+export async function countWritten(database: Database): Promise<{ executions: number; notifications: number }> {
+  const { rows } = await database.pool.query<{ executions: number; notifications: number }>(
+    `select (select count(*)::int from tocsin.executions) as executions,
+       (select count(*)::int from tocsin.notifications) as notifications`,
   );
-  return Object.fromEntries(rows.map(({ name, print }) => [name, print]));
+  return rows[0] ?? { executions: 0, notifications: 0 };
 }

@@ -1,10 +1,16 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import pg from 'pg';
 
-/** A statement of the host's application, as a transaction of its own. */
+/** A statement of the host's application, as a transaction of its own; `$1` is a number that grows. */
 export type HostStatement = { readonly name: string; readonly text: string };
 
-/** Connections of a host's application that write single rows, prepared, each in its own transaction. */
+/** Statements of the host's application, one after another in a transaction; each is given the same growing number. */
+export type HostTransaction = readonly HostStatement[];
+
+/** What a writer is told of a statement: when it was sent (monotonic clock), and the `id` that it returned. */
+export type OnWritten = (id: string, sentAtNs: bigint) => void;
+
+/** Connections of a host's application that write, prepared, as fast as they can or at a pace. */
 export class Writers {
   readonly #clients: readonly pg.Client[];
   #written = 0;
@@ -23,13 +29,13 @@ export class Writers {
     await Promise.all(this.#clients.map((client) => client.end()));
   }
 
-  /** Every connection writes as fast as it can; answers how many rows were committed. */
-  async saturate(statement: HostStatement, forMs: number): Promise<number> {
+  /** Every connection writes as fast as it can; answers how many transactions were committed. */
+  async saturate(work: HostStatement | HostTransaction, forMs: number): Promise<number> {
     const until = performance.now() + forMs;
     const counts = await Promise.all(
       this.#clients.map(async (client) => {
         let count = 0;
-        for (; performance.now() < until; count++) await this.#write(client, statement);
+        for (; performance.now() < until; count++) await this.#write(client, work);
         return count;
       }),
     );
@@ -41,13 +47,18 @@ export class Writers {
    *
    * @returns how long each took, ms: from when it was due, so that one that waits for a connection is not counted less
    */
-  async pace(statement: HostStatement, options: { perSecond: number; forMs: number }): Promise<number[]> {
+  async pace(
+    statement: HostStatement,
+    options: { perSecond: number; forMs: number; onWritten?: OnWritten },
+  ): Promise<number[]> {
     const latencies: number[] = [];
     const idle = [...this.#clients];
     const waiting: number[] = [];
     const underWay = new Set<Promise<void>>();
     const send = (client: pg.Client, dueAt: number) => {
-      const sent = this.#write(client, statement).then(() => {
+      const sentAtNs = process.hrtime.bigint();
+      const sent = this.#write(client, statement).then((id) => {
+        options.onWritten?.(id, sentAtNs);
         latencies.push(performance.now() - dueAt);
         underWay.delete(sent);
         const next = waiting.shift();
@@ -71,8 +82,21 @@ export class Writers {
     return latencies;
   }
 
-  async #write(client: pg.Client, statement: HostStatement): Promise<void> {
+  /** Answers the id that a single statement returned. */
+  async #write(client: pg.Client, work: HostStatement | HostTransaction): Promise<string> {
     this.#written += 1;
-    await client.query({ ...statement, values: [this.#written] });
+    const values = [this.#written];
+    if (!isTransaction(work)) {
+      const { rows } = await client.query<{ id?: string }>({ ...work, values });
+      return rows[0]?.id ?? '';
+    }
+    await client.query('begin');
+    for (const statement of work) await client.query({ ...statement, values });
+    await client.query('commit');
+    return '';
   }
+}
+
+function isTransaction(work: HostStatement | HostTransaction): work is HostTransaction {
+  return Array.isArray(work);
 }

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { availableParallelism, cpus, loadavg, release, totalmem, type } from 'node:os';
 
 /** What a reader must know of the machine. */
@@ -9,6 +10,8 @@ export type Machine = {
   readonly node: string;
   /** Load average of the last minute when the run began: above 0 others were working too. */
   readonly load: number;
+  /** Whether the CPU time of PostgreSQL can be read: it stands in `/proc`, on Linux. */
+  readonly tellsServerCpu: boolean;
 };
 
 export function describeMachine(): Machine {
@@ -19,5 +22,12 @@ export function describeMachine(): Machine {
     system: `${type()} ${release()}`,
     node: process.version,
     load: loadavg()[0] ?? 0,
+    tellsServerCpu: existsSync('/proc/self/stat'),
   };
+}
+
+/** CPU time of this process so far, ms. */
+export function nodeCpuMs(): number {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1000;
 }

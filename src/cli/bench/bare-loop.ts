@@ -1,14 +1,17 @@
-import pg from 'pg';
-import { intArray, textArray, uuidArray } from '../../src/store/array-parameter.ts';
+import type pg from 'pg';
+import { intArray, textArray, uuidArray } from '../../store/array-parameter.ts';
+import { type Connection, connect } from '../../store/connection.ts';
+import type { Database } from '../../store/database.ts';
 
 /** A row as it is to be written, by column. */
-type Row = Readonly<Record<string, unknown>>;
+export type Row = Readonly<Record<string, unknown>>;
 
 /** What is to be written for one event. */
 export type PlannedRows = { readonly execution: Row; readonly delivery: Row; readonly notification: Row | null };
 
 const batchSize = 500;
 const connections = 2;
+const connectOptions = { applicationName: 'tocsin bench', answerWithinMs: 60_000 };
 
 const historyColumns =
   'id, tenant_id, source, entity_type, entity_id, operation, payload, previous, changed, actor, trace_context, idempotency_key, occurred_at, attempts';
@@ -63,16 +66,19 @@ const tables = {
   },
 } as const;
 
+/** Reads the rows of a table as `insertRows` takes them. */
+export async function readRows(client: pg.Pool, table: keyof typeof tables): Promise<readonly Row[]> {
+  const { name, columns } = tables[table];
+  const selected = Object.entries(columns).map(([column, type]) => (isText(type) ? `${column}::text` : column));
+  return (await client.query<Row>(`select ${selected.join(', ')} from ${name}`)).rows;
+}
+
 /** Reads what stands written, by event, as the rows for a bare loop to write. */
 export async function readPlannedRows(client: pg.Pool): Promise<Map<string, PlannedRows>> {
-  const read = async (table: (typeof tables)[keyof typeof tables]) => {
-    const columns = Object.entries(table.columns).map(([name, type]) => (isText(type) ? `${name}::text` : name));
-    return (await client.query<Record<string, unknown>>(`select ${columns.join(', ')} from ${table.name}`)).rows;
-  };
-  const deliveries = new Map((await read(tables.delivery)).map((row) => [row.execution_id, row]));
-  const notifications = new Map((await read(tables.notification)).map((row) => [row.execution_id, row]));
+  const deliveries = new Map((await readRows(client, 'delivery')).map((row) => [row.execution_id, row]));
+  const notifications = new Map((await readRows(client, 'notification')).map((row) => [row.execution_id, row]));
   return new Map(
-    (await read(tables.execution)).map((execution) => [
+    (await readRows(client, 'execution')).map((execution) => [
       String(execution.event_id),
       {
         execution,
@@ -96,24 +102,23 @@ export type ParameterFormat = 'text' | 'binary';
  * commits, with the claim of the next batch in the same flight. Nothing is matched, rendered or decided.
  */
 export async function runBareLoop(
-  databaseUrl: string,
+  database: Database,
   options: { planned: ReadonlyMap<string, PlannedRows>; format: ParameterFormat },
 ): Promise<void> {
-  await Promise.all(Array.from({ length: connections }, () => drainBare(databaseUrl, options)));
+  await Promise.all(Array.from({ length: connections }, () => drainBare(database, options)));
 }
 
 async function drainBare(
-  connectionString: string,
+  database: Database,
   { planned, format }: { planned: ReadonlyMap<string, PlannedRows>; format: ParameterFormat },
 ): Promise<void> {
-  const client = new pg.Client({ connectionString, pipeline: true });
-  await client.connect();
+  const client = await connect(database, { ...connectOptions, onError: () => undefined });
   await client.query('set enable_seqscan = off');
   let [, claimed] = await Promise.all([client.query('begin'), claim(client)]);
   while (claimed.length > 0) {
     const rows = claimed.map((id) => planned.get(id) as PlannedRows);
     const inserts = (['execution', 'delivery', 'notification'] as const).map((table) =>
-      insert(client, { table, format, rows: rows.map((row) => row[table]).filter((row) => row !== null) }),
+      insertRows(client, { table, format, rows: rows.map((row) => row[table]).filter((row) => row !== null) }),
     );
     const flight = [...inserts, client.query('commit'), client.query('begin')];
     [claimed] = await Promise.all([claim(client), ...flight]);
@@ -123,7 +128,7 @@ async function drainBare(
 }
 
 /** Answers the ids of the events it took. The images come along: a loop that decided anything would need them. */
-async function claim(client: pg.Client): Promise<string[]> {
+async function claim(client: Connection): Promise<string[]> {
   const { rows } = await client.query<{ id: string; payload: string }>({
     name: 'bare_claim',
     text: `
@@ -148,8 +153,9 @@ async function claim(client: pg.Client): Promise<string[]> {
   return rows.map(({ id }) => id);
 }
 
-async function insert(
-  client: pg.Client,
+/** Writes rows of a table in one statement. */
+export async function insertRows(
+  client: Connection,
   what: { table: keyof typeof tables; format: ParameterFormat; rows: readonly Row[] },
 ): Promise<void> {
   if (what.rows.length === 0) return;

@@ -1,6 +1,5 @@
-import type { Benchmark, Comparison, Figures, PreparedBenchmark, Round } from './benchmark.ts';
-import type { BenchServer } from './measure/server.ts';
-import { type Spread, spread } from './measure/statistics.ts';
+import type { Benchmark, Comparison, Figures, PreparedBenchmark, Round, Scale } from './benchmark.ts';
+import { type Spread, spread } from './statistics.ts';
 
 /** What a benchmark came to. */
 export type BenchmarkResult = {
@@ -20,18 +19,18 @@ export type BenchmarkResult = {
  * Runs the rounds and sums them up. What a variant did wrong ends the benchmark and is told, with the rounds before; what is
  * left open then goes with the process.
  */
-export async function runBenchmark(
-  benchmark: Benchmark,
-  options: { server: BenchServer; rounds: number; onProgress: (line: string) => void },
+export async function runBenchmark<Server>(
+  benchmark: Benchmark<Server>,
+  options: { server: Server; rounds: number; scaled: Scale; onProgress: (line: string) => void },
 ): Promise<BenchmarkResult> {
-  const { server, onProgress } = options;
+  const { server, scaled, onProgress } = options;
   const startedAt = performance.now();
   const rounds: Round[] = [];
   let prepared: PreparedBenchmark | undefined;
   let failure: string | null = null;
   try {
     onProgress(`${benchmark.name}: preparing`);
-    prepared = await benchmark.prepare(server);
+    prepared = await benchmark.prepare(server, scaled);
     while (rounds.length < options.rounds) {
       onProgress(`${benchmark.name}: round ${rounds.length + 1} of ${options.rounds}`);
       rounds.push(await prepared.measureRound());
@@ -48,7 +47,7 @@ export async function runBenchmark(
     seconds: Math.round((performance.now() - startedAt) / 1000),
     figures: summarize(rounds),
     ratios: (prepared?.comparisons ?? [])
-      .filter(({ peer, figure }) => rounds[0]?.[peer]?.[figure] !== undefined)
+      .filter(({ variant, peer, figure }) => rounds[0]?.[peer ?? variant]?.[figure] !== undefined)
       .map((comparison) => compare(comparison, rounds)),
     failure,
   };
@@ -71,7 +70,9 @@ function summarize(rounds: readonly Round[]): Record<string, Record<string, Spre
 
 function compare(comparison: Comparison, rounds: readonly Round[]): BenchmarkResult['ratios'][number] {
   const { variant, peer, figure, target } = comparison;
-  const ratio = spread(rounds.map((round) => figureOf(round, variant, figure) / figureOf(round, peer, figure)));
+  const ratio = spread(
+    rounds.map((round) => figureOf(round, variant, figure) / (peer === null ? 1 : figureOf(round, peer, figure))),
+  );
   return { ...comparison, ratio, isReached: target === undefined ? null : reaches(ratio.median, target) };
 }
 

@@ -1,7 +1,7 @@
 import type { Comparison } from './benchmark.ts';
-import type { Machine } from './measure/machine.ts';
-import type { Spread } from './measure/statistics.ts';
+import type { Machine } from './machine.ts';
 import type { BenchmarkResult } from './run-benchmark.ts';
+import type { Spread } from './statistics.ts';
 
 /** Everything a run has to say; what `--json` prints. */
 export type Report = {
@@ -9,6 +9,7 @@ export type Report = {
   readonly machine: Machine;
   readonly postgres: Readonly<Record<string, string>>;
   readonly rounds: number;
+  readonly scale: number;
   readonly results: readonly BenchmarkResult[];
 };
 
@@ -16,10 +17,11 @@ export type Report = {
 export function printReport(report: Report): string {
   const { machine, postgres } = report;
   return [
-    `${report.date}, ${report.rounds} rounds, median (min-max) of the rounds; ratios are formed within a round.`,
+    `${report.date}, ${report.rounds} rounds${report.scale === 1 ? '' : ` at scale ${report.scale}`}, median (min-max) of the rounds; ratios are formed within a round.`,
     '',
     `- machine: ${machine.cores} cores ${machine.cpu}, ${machine.memoryGib} GiB, ${machine.system}, load at the start ${machine.load.toFixed(1)}`,
     `- Node ${machine.node}; PostgreSQL ${list(postgres)}`,
+    ...(machine.tellsServerCpu ? [] : ['- CPU of PostgreSQL: not told, it is read from /proc']),
     ...report.results.flatMap(printResult),
   ].join('\n');
 }
