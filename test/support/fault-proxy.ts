@@ -16,7 +16,9 @@ export class FaultProxy {
   readonly url: string;
   readonly #server: Server;
   readonly #links = new Set<Link>();
+  #target: URL;
   #hangsNew: Direction | null = null;
+  #pauseMs = 0;
 
   private constructor(target: URL, server: Server) {
     const url = new URL(target);
@@ -24,7 +26,8 @@ export class FaultProxy {
     url.port = String((server.address() as AddressInfo).port);
     this.url = url.toString();
     this.#server = server;
-    server.on('connection', (client) => this.#link(client, target));
+    this.#target = target;
+    server.on('connection', (client) => this.#link(client));
   }
 
   /** Starts one on a free port of the loopback interface. */
@@ -50,15 +53,27 @@ export class FaultProxy {
     for (const { client, server } of this.#links) for (const socket of [client, server]) socket.resetAndDestroy();
   }
 
+  /** Leads connections from now on to another server, and ends those there are. */
+  redirect(targetUrl: string): void {
+    this.#target = new URL(targetUrl);
+    this.cut();
+  }
+
   /** Hangs the connections there are and, unless `onlyExisting`, those to come. */
   hang(direction: Direction = 'both', options: { readonly onlyExisting?: boolean } = {}): void {
     if (!options.onlyExisting) this.#hangsNew = direction;
     for (const link of this.#links) setFlow(link, direction);
   }
 
-  /** Lets through again what hangs, with the bytes that were held back. */
+  /** A slow line: after each piece of data (64 KiB at most) its way is closed for this long, ms. */
+  slow(pauseMs: number): void {
+    this.#pauseMs = pauseMs;
+  }
+
+  /** Lets through again what hangs, with the bytes that were held back, as fast as it can. */
   heal(): void {
     this.#hangsNew = null;
+    this.#pauseMs = 0;
     for (const link of this.#links) setFlow(link, null);
   }
 
@@ -75,14 +90,20 @@ export class FaultProxy {
     await once(this.#server, 'listening');
   }
 
-  #link(client: Socket, target: URL): void {
-    const link: Link = { client, server: connect(Number(target.port), target.hostname), hangs: null };
+  #link(client: Socket): void {
+    const { port, hostname } = this.#target;
+    const link: Link = { client, server: connect(Number(port), hostname), hangs: null };
     this.#links.add(link);
     for (const [from, to] of [
       [link.client, link.server],
       [link.server, link.client],
     ] as const) {
-      from.on('data', (bytes) => to.write(bytes));
+      from.on('data', (bytes) => {
+        to.write(bytes);
+        if (this.#pauseMs === 0) return;
+        from.pause();
+        setTimeout(() => setFlow(link, link.hangs), this.#pauseMs);
+      });
       from.on('error', () => undefined);
       from.on('close', () => {
         if (link.hangs === null) to.destroy();

@@ -15,6 +15,7 @@ export function sampleEvent(change: Partial<WorkflowEvent> = {}): WorkflowEvent 
     actor: null,
     traceContext: null,
     idempotencyKey: null,
+    causation: null,
     occurredAt: new Date('2026-03-02T10:00:00Z'),
     ...change,
   };

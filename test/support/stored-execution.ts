@@ -71,6 +71,7 @@ export async function storeExecution(runner: Runner, given: ExecutionToStore): P
       deliveriesOpen: count('pending').length,
       deliveriesDone: count('delivered').length,
       deliveriesFailed: count('dead').length,
+      place: null,
     },
   ]);
   const deliveryIds: string[] = [];
@@ -101,6 +102,7 @@ async function storeDelivery(
         queue: 'default',
         status,
         reason,
+        place: null,
       },
     ],
     [],

@@ -24,7 +24,7 @@ export class WorkerProcess {
   ): Promise<WorkerProcess> {
     const child = spawn(process.execPath, [main, 'worker', '--http-port', '0', ...(options.args ?? [])], {
       env: { ...process.env, DATABASE_URL: databaseUrl, ...options.env },
-      stdio: ['ignore', 'ignore', 'pipe'],
+      stdio: ['ignore', 'pipe', 'pipe'],
     });
     // A test that failed before it stopped its worker leaves none behind.
     const kill = () => child.kill('SIGKILL');
@@ -39,6 +39,7 @@ export class WorkerProcess {
       lines.push(...parts);
       if (parts.some((line) => line.includes('"worker started"'))) started.resolve();
     });
+    child.stdout?.on('data', (chunk: Buffer) => lines.push(chunk.toString()));
     child.once('exit', (code, signal) =>
       started.reject(new Error(`worker ended (${code ?? signal}): ${lines.join('\n')}`)),
     );
@@ -47,13 +48,24 @@ export class WorkerProcess {
     return new WorkerProcess(child, lines, Number(port));
   }
 
-  /** What it logged so far. */
+  /** What it wrote so far, on both outputs. */
   get log(): readonly string[] {
     return this.#lines;
   }
 
+  /** Exit code or signal once it has ended. */
+  get exit(): number | NodeJS.Signals | null {
+    return this.#child.exitCode ?? this.#child.signalCode;
+  }
+
+  /** Resolves when it has ended, for whatever reason. */
+  async ended(): Promise<void> {
+    if (this.#child.exitCode === null && this.#child.signalCode === null) await once(this.#child, 'exit');
+  }
+
   /** kill -9. */
   async kill(): Promise<void> {
+    if (this.exit !== null) return;
     const exited = once(this.#child, 'exit');
     this.#child.kill('SIGKILL');
     await exited;
@@ -61,6 +73,7 @@ export class WorkerProcess {
 
   /** SIGTERM; answers the exit code. */
   async terminate(): Promise<number | null> {
+    if (this.exit !== null) return this.#child.exitCode;
     const exited = once(this.#child, 'exit');
     this.#child.kill('SIGTERM');
     const [code] = (await exited) as [number | null];
