@@ -9,6 +9,8 @@ export type ReceivedRequest = {
   readonly path: string;
   readonly headers: IncomingHttpHeaders;
   readonly body: string;
+  /** How it was answered. */
+  readonly behaviour: WebhookBehaviour;
 };
 
 /** How the receiver answers. */
@@ -59,7 +61,8 @@ export class WebhookReceiver {
       socket.on('error', () => undefined);
     });
     server.on('request', (request: IncomingMessage, response: ServerResponse) => {
-      void this.#receive(request, response);
+      // A request whose sender is gone before it is whole was not received.
+      this.#receive(request, response).catch(() => undefined);
     });
   }
 
@@ -100,14 +103,16 @@ export class WebhookReceiver {
   async #receive(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const chunks: Buffer[] = [];
     for await (const chunk of request) chunks.push(chunk as Buffer);
+    const behaviour = this.#next.shift() ?? this.#always;
     const received = {
       method: request.method ?? '',
       path: request.url ?? '',
       headers: request.headers,
       body: Buffer.concat(chunks).toString(),
+      behaviour,
     };
     this.requests.push(received);
-    answer(this.#next.shift() ?? this.#always, received, response);
+    answer(behaviour, received, response);
     for (const waiting of this.#waiting) if (this.requests.length >= waiting.count) waiting.resolve();
   }
 }
