@@ -4,9 +4,11 @@ import type { EntityType } from '../model/entity-type.ts';
 import type { WorkflowEvent } from '../model/event.ts';
 import type { FieldRead } from '../model/field-path.ts';
 import type { NotificationContent } from '../model/notification.ts';
+import type { Reason } from '../model/reason.ts';
 import type { Recipient } from '../model/recipient.ts';
 import type { Result } from '../model/result.ts';
 import type { DeliveryOutcome } from '../model/retry.ts';
+import type { TenantSender } from '../model/tenant-sender.ts';
 
 /** What a message may be made of. */
 export type MessageContext = {
@@ -24,12 +26,25 @@ export type AttemptContext = MessageContext & {
   readonly executionId: string;
   /** 1 for the first. */
   readonly attempt: number;
+  /**
+   * What the effects of this attempt come of (`model/causation.ts`): hand it on with `dispatch(event, { causedBy })` or as the
+   * setting `tocsin.causation` of a transaction that writes captured rows.
+   */
+  readonly causation: string;
   /** By the database's clock. */
   readonly now: Date;
   readonly signal: AbortSignal;
   readonly transports: Transports;
-  /** Clear text of a tenant's secret, or null. Never store or log it. */
-  readonly secret: (name: string) => Promise<string | null>;
+  /**
+   * Where the recipient can say that they want no more of these: the link for the message. Null when there is none, because
+   * the deployment has no `unsubscribe` option or the action says `unsubscribe: false`. Mails get their headers without it.
+   */
+  readonly unsubscribeUrl: string | null;
+  /**
+   * Clear text of a tenant's secret, or why there is none as a reason. Never store or log it. `url` is where it will be sent:
+   * a secret that is bound to hosts comes out for these only.
+   */
+  readonly secret: (name: string, url?: string) => Promise<Result<string, SecretRefusal>>;
   /** A tenant's stored mail template, or null. */
   readonly storedTemplate: (name: string) => Promise<StoredTemplate | null>;
 };
@@ -43,6 +58,9 @@ export type StoredTemplate = {
   readonly updatedAt: Date;
 };
 
+/** Why a secret is not given: it does not exist or does not open, or it is bound to other hosts. */
+export type SecretRefusal = Extract<Reason, 'secret_missing' | 'secret_not_allowed_here'>;
+
 /** The ways out of the system. A handler is given them and opens nothing itself. */
 export type Transports = {
   readonly sendMail: (mail: Mail, signal: AbortSignal) => Promise<DeliveryOutcome>;
@@ -52,7 +70,7 @@ export type Transports = {
 export type Mail = {
   readonly deliveryId: string;
   readonly to: { readonly name: string | null; readonly address: string };
-  /** Display name of the sender; the address is the operator's. */
+  /** Display name of the sender; the address is the tenant's or the operator's. */
   readonly fromName: string | null;
   readonly replyTo: string | null;
   readonly subject: string;
@@ -60,11 +78,21 @@ export type Mail = {
   readonly html: string | null;
 };
 
+/** A mail as it leaves: with what is the tenant's and the operator's to say, not the action's. */
+export type OutgoingMail = Mail & {
+  /** The tenant's; what is null is the deployment's. `replyTo` is in the mail already. */
+  readonly sender?: Pick<TenantSender, 'name' | 'address'>;
+  /** For List-Unsubscribe (RFC 8058). */
+  readonly unsubscribeUrl?: string | null;
+};
+
 export type HttpRequest = {
   readonly url: string;
   readonly method: 'POST' | 'PUT' | 'PATCH' | 'GET' | 'DELETE';
   readonly headers: Readonly<Record<string, string>>;
   readonly body: string | null;
+  /** It carries secrets: nothing of the answer but its status is kept, since a receiver may send back what it got. */
+  readonly isConfidential?: boolean;
 };
 
 /** An action ready to be done for many events. */

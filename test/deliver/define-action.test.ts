@@ -56,7 +56,7 @@ describe('defineAction', () => {
         afterMs: 1_000,
         detail: {
           attempt: context.attempt,
-          key: (await context.secret('key')) !== null,
+          key: (await context.secret('key')).ok,
           none: await context.secret('none'),
         },
       }),
@@ -68,7 +68,7 @@ describe('defineAction', () => {
       status: 'retry',
       reason: 'busy',
       afterMs: 1_000,
-      detail: { attempt: 3, key: true, none: null },
+      detail: { attempt: 3, key: true, none: { ok: false, error: 'secret_missing' } },
     });
   });
 

@@ -12,6 +12,9 @@ import type { TemplateError } from '../render/template-error.ts';
 /** What every message may be made of, in the order in which an error lists it. */
 export const messageRoots = ['payload', 'previous', 'event', 'recipient', 'workflow'] as const;
 
+/** What the parts of a mail may read beside that: the link by which the recipient opts out, or null. */
+export const mailRoots = [...messageRoots, 'unsubscribe_url'] as const;
+
 /** A message's context as the data its templates read; `more` are names beside the usual ones. */
 export function messageData(context: MessageContext, more: Record<string, unknown> = {}): Record<string, unknown> {
   const { event, recipient, workflow } = context;

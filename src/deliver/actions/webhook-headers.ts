@@ -10,7 +10,7 @@ const writable = /^[\t\x20-\x7e\x80-\xff]*$/;
 
 /** Headers that belong to the connection, to proxies, to cookies or to our signature. */
 const ours =
-  /^(?:host|connection|keep-alive|te|trailer|transfer-encoding|upgrade|expect|content-length|forwarded|via|cookie|set-cookie|x-real-ip|x-forwarded-.*|webhook-.*|proxy-.*|sec-.*)$/i;
+  /^(?:host|connection|keep-alive|te|trailer|transfer-encoding|upgrade|expect|content-length|forwarded|via|cookie|set-cookie|x-real-ip|x-forwarded-.*|webhook-.*|tocsin-.*|proxy-.*|sec-.*)$/i;
 
 /** What is wrong with the headers a tenant wrote; values are templates and are looked at when rendered. */
 export function checkHeaderNames(headers: Readonly<Record<string, string>>, path: string): Issue[] {

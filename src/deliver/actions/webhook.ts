@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { Issue } from '../../errors.ts';
+import { causationHeader } from '../../model/causation.ts';
 import { stringifyJson } from '../../model/json.ts';
-import { createMask } from '../../model/mask-secrets.ts';
 import { err, ok, type Result } from '../../model/result.ts';
 import type { DeliveryOutcome } from '../../model/retry.ts';
 import type { ActionHandler, AttemptContext, HttpRequest } from '../action.ts';
@@ -91,41 +91,31 @@ function checkFixedUrl(url: string, path: string): Issue[] {
 }
 
 async function callWebhook(webhook: CompiledWebhook, context: AttemptContext): Promise<DeliveryOutcome> {
+  const url = webhook.url.render(messageData(context));
+  if (!url.ok) return templateFailed('url', url.error);
   const secrets = new Map<string, string>();
   for (const name of webhook.secretNames) {
-    const value = await context.secret(name);
-    if (value === null) return { status: 'failed', reason: 'secret_missing', detail: { secret: name } };
-    secrets.set(name, value);
+    const opened = await context.secret(name, url.value);
+    if (!opened.ok) return { status: 'failed', reason: opened.error, detail: { secret: name } };
+    secrets.set(name, opened.value);
   }
   const data = messageData(context, { secret: Object.fromEntries(secrets) });
-  const request = writeRequest({ webhook, context, data, secrets });
-  const outcome = request.ok ? await context.transports.sendHttp(request.value, context.signal) : request.error;
-  return maskTexts(outcome, createMask([...secrets.values()]));
-}
-
-/** A receiver may send back what it was sent, secrets included. */
-function maskTexts(outcome: DeliveryOutcome, mask: (text: string) => string): DeliveryOutcome {
-  if (outcome.detail === undefined) return outcome;
-  const masked = Object.entries(outcome.detail).map(([key, value]) => [
-    key,
-    typeof value === 'string' ? mask(value) : value,
-  ]);
-  return { ...outcome, detail: Object.fromEntries(masked) };
+  const request = writeRequest({ webhook, context, url: url.value, data, secrets });
+  return request.ok ? context.transports.sendHttp(request.value, context.signal) : request.error;
 }
 
 /** What one request is made of. */
 type Call = {
   readonly webhook: CompiledWebhook;
   readonly context: AttemptContext;
+  readonly url: string;
   /** What its templates read. */
   readonly data: Readonly<Record<string, unknown>>;
   readonly secrets: ReadonlyMap<string, string>;
 };
 
 function writeRequest(call: Call): Result<HttpRequest, DeliveryOutcome> {
-  const { webhook, context, data } = call;
-  const url = webhook.url.render(data);
-  if (!url.ok) return err(templateFailed('url', url.error));
+  const { webhook, context, url, secrets } = call;
   const body = writeBody(call);
   if (!body.ok) return body;
   const headers = writeHeaders(call);
@@ -135,10 +125,11 @@ function writeRequest(call: Call): Result<HttpRequest, DeliveryOutcome> {
   const id = context.deliveryId;
   const signature = signatureHeaders({ id, now: context.now, body: body.value ?? '', keys: keys.value });
   return ok({
-    url: url.value,
+    url,
     method: webhook.method,
     headers: { ...headers.value, ...signature },
     body: body.value,
+    isConfidential: secrets.size > 0,
   });
 }
 
@@ -146,14 +137,25 @@ function writeBody({ webhook, context, data }: Call): Result<string | null, Deli
   if (webhook.payload === null) return ok(null);
   if (webhook.payload === 'event') {
     const { payload, previous, changed } = context.event;
-    return ok(stringifyJson({ event: data.event, payload, previous, changed }));
+    return writeRecord({ event: data.event, payload, previous, changed });
   }
   const rendered = webhook.payload.render(data);
   return rendered.ok ? ok(stringifyJson(rendered.value)) : err(templateFailed('payload', rendered.error));
 }
 
-function writeHeaders({ webhook, data }: Call): Result<Record<string, string>, DeliveryOutcome> {
-  const headers: Record<string, string> = { 'user-agent': 'Tocsin' };
+function writeRecord(record: object): Result<string, DeliveryOutcome> {
+  try {
+    return ok(stringifyJson(record));
+  } catch (error) {
+    // The stack: a record of many thousand levels.
+    if (!(error instanceof RangeError)) throw error;
+    const message = 'the record is nested too deep to be sent whole: name what to send in "payload"';
+    return err(templateFailed('payload', { code: 'value_too_deep', message }));
+  }
+}
+
+function writeHeaders({ webhook, context, data }: Call): Result<Record<string, string>, DeliveryOutcome> {
+  const headers: Record<string, string> = { 'user-agent': 'Tocsin', [causationHeader]: context.causation };
   if (webhook.payload !== null) headers['content-type'] = 'application/json';
   for (const [name, template] of webhook.headers) {
     const part = `headers.${name}`;

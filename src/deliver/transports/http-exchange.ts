@@ -7,7 +7,7 @@ export type HttpExchange =
       readonly kind: 'answered';
       readonly status: number;
       readonly headers: Readonly<Record<string, string | string[] | undefined>>;
-      /** The beginning of the body as text. */
+      /** The beginning of the body as text; empty for a confidential request. */
       readonly excerpt: string;
     }
   /** `started` tells that a connection was there and the request may have been read. */
@@ -66,7 +66,7 @@ export function exchangeHttp(options: {
           if (status >= 200) Object.assign(answer, { status, headers });
         },
         onResponseData(_controller, chunk) {
-          if (answer.bytes < excerptBytes) chunks.push(chunk);
+          if (answer.bytes < excerptBytes && request.isConfidential !== true) chunks.push(chunk);
           answer.bytes += chunk.length;
           if (answer.bytes <= maxResponseBytes) return;
           end({ kind: 'late', started: true });

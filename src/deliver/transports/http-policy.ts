@@ -1,6 +1,6 @@
 import { isIP } from 'node:net';
 import { err, ok, type Result } from '../../model/result.ts';
-import { parseHttpUrl, plainHost } from './http-url.ts';
+import { parseHttpUrl, plainHost, readHost } from './http-url.ts';
 import { createRanges, isInRanges, isPublicAddress } from './public-address.ts';
 
 /** What the operator lets tenants call beside the public internet. */
@@ -27,7 +27,7 @@ export type HttpPolicy = {
  * @throws Error that names a host or range that cannot be read
  */
 export function createHttpPolicy(allow: HttpAllowList, ports: readonly number[]): HttpPolicy {
-  const hosts = new Set((allow.hosts ?? []).map(readHost));
+  const hosts = new Set((allow.hosts ?? []).map(allowedHost));
   const ranges = createRanges(allow.cidrs ?? []);
 
   const isListed = (hostname: string): boolean => hosts.has(plainHost(hostname));
@@ -50,11 +50,8 @@ export function createHttpPolicy(allow: HttpAllowList, ports: readonly number[])
   return { check, isListed, admits };
 }
 
-function readHost(host: string): string {
-  const plain = host.replace(/^\[|\]$/g, '');
-  const url = isIP(plain) === 6 ? `http://[${plain}]` : `http://${plain}`;
-  if (!(isIP(plain) === 6 || /^[^/?#@:\\\s]+$/.test(plain)) || !URL.canParse(url)) {
-    throw new Error(`"${host}" is not a host: write a name or an address, without scheme and port`);
-  }
-  return plainHost(new URL(url).hostname);
+function allowedHost(text: string): string {
+  const host = readHost(text);
+  if (host === null) throw new Error(`"${text}" is not a host: write a name or an address, without scheme and port`);
+  return host;
 }

@@ -1,3 +1,4 @@
+import { isIP } from 'node:net';
 import { err, ok, type Result } from '../../model/result.ts';
 
 const longestUrl = 2_048;
@@ -18,6 +19,14 @@ export function parseHttpUrl(text: string): Result<URL, string> {
   if (url.username !== '' || url.password !== '') return err('must not carry a user name or password');
   url.hash = '';
   return ok(url);
+}
+
+/** A host as an operator or tenant writes it, a name or an address, as `plainHost` compares it; null when it is none. */
+export function readHost(text: string): string | null {
+  const plain = text.replace(/^\[|\]$/g, '');
+  const url = isIP(plain) === 6 ? `http://[${plain}]` : `http://${plain}`;
+  if (!(isIP(plain) === 6 || /^[^/?#@:\\\s]+$/.test(plain)) || !URL.canParse(url)) return null;
+  return plainHost(new URL(url).hostname);
 }
 
 /** The host of a URL as it is compared: lower case, no brackets around IPv6, no final dot. */

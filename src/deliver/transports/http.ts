@@ -13,6 +13,8 @@ export type HttpTransportOptions = {
   readonly allow?: HttpAllowList;
   /** Ports that may be called; listed hosts may be called at any. Default: 80 and 443. */
   readonly ports?: readonly number[];
+  /** Bytes of body that a request may have. Default: 4 MiB. */
+  readonly maxRequestBytes?: number;
   /** Bytes of an answer's body that are read before the connection is closed. Default: 64 KiB. */
   readonly maxResponseBytes?: number;
   /** Most connections to one origin; further requests wait for one. Default: 16. */
@@ -37,12 +39,14 @@ export type HttpTransport = Pick<Transports, 'sendHttp'> & {
  * (`http-policy.ts`, `guarded-connector.ts`), redirects are not followed, and the signal is one deadline for everything.
  *
  * Outcomes: 2xx is delivered; 408, 425, 429 and 5xx are tried again, not before the time that Retry-After asks for; every
- * other status is final. `detail` has the status and the beginning of an answer that is not a success.
+ * other status is final. `detail` has the status and the beginning of an answer that is not a success; of the answer to a
+ * confidential request the status alone.
  *
  * @throws Error that names an option that cannot be read
  */
 export function createHttpTransport(options: HttpTransportOptions = {}): HttpTransport {
   const { connectTimeoutMs = 10_000, maxResponseBytes = 64 * 1024, clock = systemClock } = options;
+  const { maxRequestBytes = 4 * 1024 * 1024 } = options;
   const policy = createHttpPolicy(options.allow ?? {}, options.ports ?? [80, 443]);
   const dispatcher = new Agent({
     connect: createGuardedConnector({ policy, connectTimeoutMs, lookup: options.lookup, ca: options.ca }),
@@ -57,11 +61,16 @@ export function createHttpTransport(options: HttpTransportOptions = {}): HttpTra
   const sendHttp: Transports['sendHttp'] = async (request, signal) => {
     const checked = policy.check(request.url);
     if (!checked.ok) return refused(request.url, checked.error);
+    const bytes = Buffer.byteLength(request.body ?? '');
+    if (bytes > maxRequestBytes) return tooLarge(bytes, maxRequestBytes);
     const url = checked.value;
     const exchange = await exchangeHttp({ dispatcher, url, request, signal, maxResponseBytes });
     switch (exchange.kind) {
       case 'answered':
-        return answeredOutcome(exchange, clock.now());
+        return answeredOutcome(
+          request.isConfidential === true ? { ...exchange, excerpt: notKept } : exchange,
+          clock.now(),
+        );
       case 'late':
         return { status: 'retry', reason: 'timeout', detail: { error: lateError(exchange.started) } };
       case 'failed':
@@ -71,6 +80,8 @@ export function createHttpTransport(options: HttpTransportOptions = {}): HttpTra
 
   return { sendHttp, close: () => dispatcher.close() };
 }
+
+const notKept = 'not kept: the request carried a secret';
 
 function answeredOutcome(answer: HttpExchange & { kind: 'answered' }, now: Date): DeliveryOutcome {
   const { status, headers, excerpt } = answer;
@@ -91,6 +102,11 @@ function failedOutcome(failure: HttpExchange & { kind: 'failed' }, url: URL): De
   return started
     ? { status: 'retry', reason: 'outcome_unknown', detail: { error: 'the connection ended before an answer', code } }
     : { status: 'retry', reason: 'connection_failed', detail: { error: 'no connection could be made', code } };
+}
+
+function tooLarge(bytes: number, limit: number): DeliveryOutcome {
+  const error = `the body has ${bytes} bytes, more than the ${limit} that are sent: give the webhook a smaller payload`;
+  return { status: 'failed', reason: 'request_too_large', detail: { error } };
 }
 
 /** Names the host and never what it resolves to: the answer of somebody else's name server is not the tenant's to see. */

@@ -32,13 +32,15 @@ function isDomain(domain: string): boolean {
 
 /**
  * A display name that cannot pass for something else: one line, no `@`, no characters that are invisible or turn the
- * direction of writing, 100 characters at most. Null when nothing is left.
+ * direction of writing, no encoded word (RFC 2047) that a reader would decode into these, 100 characters at most. Null when
+ * nothing is left.
  */
 export function plainDisplayName(name: string | null): string | null {
   const plain = (name ?? '')
     .toWellFormed()
     .replace(/\p{Cf}/gu, '')
-    .replace(/[\p{Cc}\p{Zl}\p{Zp}@<>]+/gu, ' ')
+    .replace(/[\p{Cc}\p{Zl}\p{Zp}@＠﹫<>]+/gu, ' ')
+    .replaceAll('=?', '= ?')
     .replace(/\s+/g, ' ')
     .trim();
   return plain === '' ? null : [...plain].slice(0, 100).join('').trim();
