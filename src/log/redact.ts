@@ -1,3 +1,4 @@
+import { isExactNumber } from '../model/decimal.ts';
 import { createMask } from '../model/mask-secrets.ts';
 
 const longestString = 2_048;
@@ -34,7 +35,8 @@ function copy(value: unknown, place: Place): unknown {
       return copyText(String(value), place);
     case 'object':
       if (value === null) return null;
-      if (value instanceof Date || value instanceof Error) return copyText(String(value), place);
+      if (value instanceof Date || value instanceof Error || isExactNumber(value))
+        return copyText(String(value), place);
       if (place.depth >= deepest) return cutMark;
       return Array.isArray(value) ? copyList(value, place) : copyObject(value, place);
     default:

@@ -1,6 +1,7 @@
 /**
  * Secrets at rest: AES-256-GCM (NIST SP 800-38D) with a random 96-bit nonce. Tenant and name are authenticated with the
- * text, so a row that is copied to another tenant or name does not open. Each row names its key, so that keys can change:
+ * text, and so are the hosts it is bound to: a row that is copied to another tenant or name, or whose hosts are changed in the
+ * table, does not open. Each row names its key, so that keys can change:
  * new secrets are sealed with the current key, and earlier keys stay good for opening.
  */
 import {
@@ -11,7 +12,7 @@ import {
   type KeyObject,
   randomBytes,
 } from 'node:crypto';
-import type { SealedSecret, SecretPlace } from '../store/secrets.ts';
+import type { BoundPlace, SealedSecret } from '../store/secrets.ts';
 
 /** Keys by their ids; the first one seals. */
 export type SecretKeys = ReadonlyMap<string, KeyObject>;
@@ -30,12 +31,13 @@ const tagBytes = 16;
 export function readSecretKeys(options: { current: string; previous: readonly string[] }): SecretKeys {
   const { current, previous } = options;
   return new Map([
-    readKey(current, 'secretsKey'),
-    ...previous.map((key, index) => readKey(key, `previousSecretsKeys[${index}]`)),
+    readSecretKey(current, 'secretsKey'),
+    ...previous.map((key, index) => readSecretKey(key, `previousSecretsKeys[${index}]`)),
   ]);
 }
 
-function readKey(text: string, option: string): [id: string, key: KeyObject] {
+/** One key with its id; see `readSecretKeys`. */
+export function readSecretKey(text: string, option: string): [id: string, key: KeyObject] {
   const trimmed = text.trim();
   const bytes = Buffer.from(trimmed, /^[0-9a-f]{64}$/i.test(trimmed) ? 'hex' : 'base64');
   if (bytes.length !== keyBytes || !/^[A-Za-z0-9+/_-]+={0,2}$/.test(trimmed)) {
@@ -47,7 +49,7 @@ function readKey(text: string, option: string): [id: string, key: KeyObject] {
 }
 
 /** Encrypts a secret for its place with the current key. */
-export function sealSecret(keys: SecretKeys, place: SecretPlace, text: string): SealedSecret {
+export function sealSecret(keys: SecretKeys, place: BoundPlace, text: string): SealedSecret {
   const [current] = keys;
   if (!current) throw new Error('there is no key to seal with');
   const [keyId, key] = current;
@@ -58,7 +60,7 @@ export function sealSecret(keys: SecretKeys, place: SecretPlace, text: string): 
 }
 
 /** Decrypts a secret; null when its key is not at hand, or it is not what was sealed for this place. */
-export function openSealedSecret(keys: SecretKeys, place: SecretPlace, sealed: SealedSecret): string | null {
+export function openSealedSecret(keys: SecretKeys, place: BoundPlace, sealed: SealedSecret): string | null {
   const key = keys.get(sealed.keyId);
   if (!key || sealed.nonce.length !== nonceBytes || sealed.ciphertext.length < tagBytes) return null;
   const end = sealed.ciphertext.length - tagBytes;
@@ -73,6 +75,6 @@ export function openSealedSecret(keys: SecretKeys, place: SecretPlace, sealed: S
   }
 }
 
-function placeBytes({ tenantId, name }: SecretPlace): Buffer {
-  return Buffer.from(`${tenantId}\0${name}`);
+function placeBytes({ tenantId, name, hosts }: BoundPlace): Buffer {
+  return Buffer.from([tenantId, name, ...(hosts ?? [])].join('\0'));
 }

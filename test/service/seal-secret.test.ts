@@ -5,7 +5,7 @@ import { openSealedSecret, readSecretKeys, sealSecret } from '../../src/service/
 
 const key = randomBytes(32);
 const other = randomBytes(32);
-const place = { tenantId: 'acme', name: 'api_key' };
+const place = { tenantId: 'acme', name: 'api_key', hosts: null };
 const keys = readSecretKeys({ current: key.toString('base64'), previous: [] });
 
 describe('sealSecret', () => {
@@ -31,9 +31,19 @@ describe('openSealedSecret', () => {
   test.each([
     ['another tenant', { ...place, tenantId: 'other' }],
     ['another name', { ...place, name: 'api_key2' }],
-    ['a tenant and name that only together read the same', { tenantId: 'acme\0api', name: '_key' }],
+    ['hosts it was not bound to', { ...place, hosts: ['evil.example'] }],
+    ['a tenant and name that only together read the same', { ...place, tenantId: 'acme\0api', name: '_key' }],
   ])('does not open for %s', (_name, elsewhere) => {
     expect(openSealedSecret(keys, elsewhere, sealed)).toBeNull();
+  });
+
+  test('opens only for the hosts it was bound to when it was sealed', () => {
+    const bound = { ...place, hosts: ['a.example', 'b.example'] };
+    const secret = sealSecret(keys, bound, 'token-1');
+    expect(openSealedSecret(keys, bound, secret)).toBe('token-1');
+    for (const hosts of [null, [], ['a.example'], ['a.example', 'c.example'], ['b.example', 'a.example']]) {
+      expect(openSealedSecret(keys, { ...place, hosts }, secret), JSON.stringify(hosts)).toBeNull();
+    }
   });
 
   test('does not open when a single bit is changed', () => {

@@ -4,34 +4,45 @@ import { withTocsin } from '../context.ts';
 import { printResult, table } from '../output.ts';
 
 type TenantFlags = { readonly tenant: string };
+type SetFlags = TenantFlags & { readonly host?: readonly string[]; readonly anyHost?: true };
 
 export function secretCommand(): Command {
-  const command = new Command('secret').description("a tenant's secrets, for webhooks: {{ secret.name }}");
+  const command = new Command('secret')
+    .alias('secrets')
+    .description("a tenant's secrets, for webhooks: {{ secret.name }}");
   command
     .command('set')
     .description('store a secret; its value is read from standard input, so that it stands in no history')
     .argument('<name>')
     .requiredOption('--tenant <id>', 'the tenant')
-    .action((name: string, flags: TenantFlags, self: Command) =>
+    .option('--host <host...>', 'only webhooks to these hosts may use it (default: as it was; a new one: any)')
+    .option('--any-host', 'webhooks to any host may use it')
+    .action((name: string, flags: SetFlags, self: Command) =>
       withTocsin(self, async (tocsin, options) => {
+        const hosts = flags.anyHost ? null : flags.host;
         const value = (await text(process.stdin)).replace(/\r?\n$/, '');
         printResult(
           options,
-          await tocsin.secrets.setSecret(flags.tenant, name, value),
+          await tocsin.secrets.setSecret(flags.tenant, name, value, { hosts }),
           () => `secret ${name} is stored`,
         );
       }),
     );
   command
     .command('list')
-    .description('names only; values cannot be read back')
+    .description('names, hosts and keys; values cannot be read back')
     .requiredOption('--tenant <id>', 'the tenant')
     .action((flags: TenantFlags, self: Command) =>
       withTocsin(self, async (tocsin, options) => {
         printResult(options, await tocsin.secrets.listSecrets(flags.tenant), (secrets) =>
           table(
-            ['name', 'set at'],
-            secrets.map((secret) => [secret.name, secret.updatedAt.toISOString()]),
+            ['name', 'hosts', 'key', 'set at'],
+            secrets.map(({ name, hosts, keyId, updatedAt }) => [
+              name,
+              hosts?.join(', ') ?? 'any',
+              keyId,
+              updatedAt.toISOString(),
+            ]),
             'no secrets',
           ),
         );
@@ -44,6 +55,23 @@ export function secretCommand(): Command {
     .action((name: string, flags: TenantFlags, self: Command) =>
       withTocsin(self, async (tocsin, options) => {
         printResult(options, await tocsin.secrets.deleteSecret(flags.tenant, name), () => `secret ${name} is gone`);
+      }),
+    );
+  command
+    .command('rotate')
+    .description('encrypt the secrets of all tenants that are under an earlier key with the current one')
+    .option('--dry-run', 'only count them')
+    .action((flags: { readonly dryRun?: true }, self: Command) =>
+      withTocsin(self, async (tocsin, options) => {
+        const rotation = await tocsin.secrets.rotateSecrets({ dryRun: flags.dryRun });
+        printResult(options, rotation, ({ rotated, unopened }) => {
+          const done = flags.dryRun ? 'would be put' : 'put';
+          const lines = unopened.map(
+            ({ tenantId, name, keyId }) => `not opened: ${name} of ${tenantId}, under key ${keyId}`,
+          );
+          return [`${rotated} secret(s) ${done} under the current key`, ...lines].join('\n');
+        });
+        if (rotation.ok && rotation.value.unopened.length > 0) process.exitCode = 1;
       }),
     );
   return command;
