@@ -1,0 +1,58 @@
+import { bigintArray, textArray } from './array-parameter.ts';
+import type { Runner } from './connection.ts';
+
+/** An event that was claimed, and what it is about. */
+export type EntityEvent = {
+  readonly position: string;
+  readonly tenantId: string;
+  readonly entityType: string;
+  readonly entityId: string;
+};
+
+/**
+ * Which of these events came before their turn: an earlier one about the same entity is still in the outbox - another worker
+ * has it in hand, or it failed and waits - and not among `together`, which are matched in the same transaction.
+ */
+export async function eventsBeforeTheirTurn(
+  runner: Runner,
+  events: readonly EntityEvent[],
+  together: readonly string[],
+): Promise<string[]> {
+  const result = await runner.query<{ position: string }>({
+    name: 'tocsin_events_before_their_turn',
+    text: `
+      select distinct claimed.position
+      from unnest($1::bigint[], $2::text[], $3::text[], $4::text[])
+        as claimed (position, tenant_id, entity_type, entity_id)
+      join tocsin.events earlier
+        on earlier.tenant_id = claimed.tenant_id
+        and earlier.entity_type = claimed.entity_type
+        and earlier.entity_id = claimed.entity_id
+        and earlier.position < claimed.position
+      where earlier.position < $5
+        and earlier.position <> all($6::bigint[])`,
+    values: [
+      bigintArray(events.map(({ position }) => position)),
+      textArray(events.map(({ tenantId }) => tenantId)),
+      textArray(events.map(({ entityType }) => entityType)),
+      textArray(events.map(({ entityId }) => entityId)),
+      String(events.reduce((last, { position }) => (BigInt(position) > last ? BigInt(position) : last), 0n)),
+      bigintArray(together),
+    ],
+  });
+  return result.rows.map(({ position }) => position);
+}
+
+/** Leaves events in the outbox for a while; it costs them no attempt. */
+export async function letEventsWait(
+  runner: Runner,
+  { positions, delayMs }: { positions: readonly string[]; delayMs: number },
+): Promise<void> {
+  if (positions.length === 0) return;
+  await runner.query(
+    `update tocsin.events
+     set not_before = now() + $2 * interval '1 millisecond'
+     where position = any($1::bigint[])`,
+    [positions, delayMs],
+  );
+}
