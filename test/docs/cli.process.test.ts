@@ -15,6 +15,8 @@ const run = promisify(execFile);
 const main = `${root}src/cli/main.ts`;
 const timeoutMs = 120_000;
 
+const secretsKey = randomBytes(32).toString('base64');
+
 let databaseUrl: string;
 let shims: string;
 
@@ -54,7 +56,7 @@ async function shell(command: string, exitCodeBefore = 0): Promise<{ output: str
   const env = {
     PATH: `${shims}:${process.env.PATH}`,
     DATABASE_URL: databaseUrl,
-    TOCSIN_SECRETS_KEY: randomBytes(32).toString('base64'),
+    TOCSIN_SECRETS_KEY: secretsKey,
     NODE_COMPILE_CACHE: join(shims, 'cache'),
   };
   const script = `exec 2>&1\n(exit ${exitCodeBefore})\n${command}`;
@@ -145,9 +147,17 @@ describe('the settings that README makes in SQL', () => {
     const client = new pg.Client({ connectionString: databaseUrl });
     await client.connect();
     await client.query(`begin; ${settings} insert into orders (id, tenant_id) values (99, 'acme'); commit`);
-    const { rows } = await client.query(`select actor, trace_context from tocsin.events where entity_id = '99'`);
+    const { rows } = await client.query(
+      `select actor, trace_context, causation from tocsin.events where entity_id = '99'`,
+    );
     await client.end();
-    expect(rows).toEqual([{ actor: 'mia', trace_context: expect.stringMatching(/^00-[0-9a-f]{32}-[0-9a-f]{16}-01$/) }]);
+    expect(rows).toEqual([
+      {
+        actor: 'mia',
+        trace_context: expect.stringMatching(/^00-[0-9a-f]{32}-[0-9a-f]{16}-01$/),
+        causation: expect.stringMatching(/^[0-9a-f-]{36}$/),
+      },
+    ]);
   });
 });
 

@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import { environment, presets, settingsSchema } from '../../src/config.ts';
-import { messageData, messageRoots } from '../../src/deliver/actions/action-templates.ts';
+import { mailRoots, messageData } from '../../src/deliver/actions/action-templates.ts';
 import { compileTemplate } from '../../src/deliver/render/compile-template.ts';
 import { filters } from '../../src/deliver/render/filters/index.ts';
 import { limits } from '../../src/deliver/render/limits.ts';
@@ -106,7 +106,7 @@ describe('what README lists is what there is', () => {
 
   test('what templates read', () => {
     const listed = new Map(readTable('template-roots').map(([root = '', fields = '']) => [root, fields]));
-    expect([...listed.keys()]).toEqual([...messageRoots, 'secret']);
+    expect([...listed.keys()]).toEqual([...mailRoots, 'secret']);
     const data = messageData({
       event: sampleEvent(),
       workflow: { id: 'w1', name: 'workflow', version: 1 },
