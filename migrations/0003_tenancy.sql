@@ -452,3 +452,22 @@ begin
   end if;
 end
 $do$;
+--> statement-breakpoint
+-- Every claim trusts this number: whoever may move it on may not move it back, or caches would stay as they are.
+create function tocsin.refuse_older_definitions() returns trigger
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+  as $$
+begin
+  raise exception 'tocsin: the version of the definitions only grows: % is below %', new.version, old.version
+    using errcode = 'object_not_in_prerequisite_state';
+end
+$$;
+--> statement-breakpoint
+revoke all on function tocsin.refuse_older_definitions() from public;
+--> statement-breakpoint
+create trigger definitions_version_grows
+  before update on tocsin.definitions_version
+  for each row
+  when (new.version < old.version)
+  execute function tocsin.refuse_older_definitions();

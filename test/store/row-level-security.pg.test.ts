@@ -221,6 +221,15 @@ describe('every table with a tenant', () => {
     }
     expect(await set('sender_domains', "'{bank.example}'")).toBe(notAllowed);
   });
+
+  test('moves the version of the definitions on and never back, whoever tries', async () => {
+    const client = await actAs('tocsin_service', 'a');
+    const move = (by: number) =>
+      outcome(client, () => client.query('update tocsin.definitions_version set version = version + $1', [by]));
+    expect(await move(1)).toBe(1);
+    expect(await move(-1)).toBe('55000');
+    expect(await move(0)).toBe(1);
+  });
 });
 
 describe('schema tocsin', () => {
