@@ -63,8 +63,15 @@ export async function runSavedQuery(
       return err(new WorkflowError('timeout', message, { cause: error }));
     }
     if (!unfitClasses.includes(state.slice(0, 2))) throw error;
-    const reason = error instanceof Error ? error.message : String(error);
-    const message = `${name} does not fit the table of "${entityType.name}": ${reason}`;
+    const message = `${name} does not fit the table of "${entityType.name}": ${whyUnfit(state, error)}`;
     return err(new WorkflowError('invalid', message, { cause: error }));
   }
+}
+
+/** PostgreSQL's words, but not about a value: it may be of a row that another tenant has, looked at before its tenant is. */
+function whyUnfit(state: string, error: unknown): string {
+  if (state.startsWith('22')) {
+    return `a column holds a value that is not of the type the entity type says (${state}): register it with the column's type`;
+  }
+  return error instanceof Error ? error.message : String(error);
 }
