@@ -4,8 +4,8 @@ import type { AttemptRecord } from '../store/record-attempts.ts';
 
 /** What the deliverer needs of the engine and the store. */
 export type DeliveryWork = {
-  /** Leases up to `limit` due deliveries. */
-  readonly claim: (limit: number) => Promise<readonly ClaimedDelivery[]>;
+  /** Leases up to `limit` due deliveries; `held` are those under way. */
+  readonly claim: (limit: number, held: readonly ClaimedDelivery[]) => Promise<readonly ClaimedDelivery[]>;
   /** One attempt of each: promises that do not reject. */
   readonly attempt: (
     claimed: readonly ClaimedDelivery[],
@@ -87,7 +87,7 @@ export class Deliverer extends EventEmitter<DelivererEvents> {
 
   /** Attempts what is due now, up to `concurrency`, and records it; answers how many. For tests. */
   async runOnce(): Promise<number> {
-    const claimed = await this.#options.work.claim(this.#options.concurrency);
+    const claimed = await this.#options.work.claim(this.#options.concurrency, []);
     const attempts = await this.#options.work.attempt(claimed, new AbortController().signal);
     const records = await Promise.all(attempts);
     await this.#options.work.record(records);
@@ -126,7 +126,7 @@ export class Deliverer extends EventEmitter<DelivererEvents> {
 
   async #fill(): Promise<number> {
     if (this.#free() < this.#refillAt()) return 0;
-    const claimed = await this.#options.work.claim(this.#free());
+    const claimed = await this.#options.work.claim(this.#free(), [...this.#held.values()]);
     if (claimed.length === 0) return 0;
     for (const delivery of claimed) this.#held.set(delivery.id, delivery);
     const attempts = await this.#options.work.attempt(claimed, this.#aborting.signal).catch(async (error) => {

@@ -1,23 +1,31 @@
 import { setTimeout as wait } from 'node:timers/promises';
-import type { EventProcessor } from '../engine/event-processor.ts';
+import type { EventProcessor, PreparedBatch } from '../engine/event-processor.ts';
 import { idleLockKey } from '../model/wake-up.ts';
-import { type ClaimedEvent, claimEvents, claimEventsAt } from '../store/claim-events.ts';
+import {
+  type ClaimedEvent,
+  claimEvents,
+  claimEventsWithout,
+  isAnyEventFree,
+  readLastPosition,
+  readOutboxBounds,
+} from '../store/claim-events.ts';
 import { type Connection, landed } from '../store/connection.ts';
-import { giveUpEvent, postponeEvent } from '../store/finish-events.ts';
 import { readDefinitionsVersion } from '../store/load-definitions.ts';
+import { CarefulMatching, isOfTheEvent } from './careful-matching.ts';
+import type { Caution } from './caution.ts';
+import type { ClaimingLane, ClaimPlan, FairClaims } from './fair-claims.ts';
 
 export type DrainLaneOptions = {
   readonly processor: EventProcessor;
-  readonly batchSize: number;
+  /** Whether to go carefully, because a worker ended in the middle of its work; shared by the lanes. */
+  readonly caution: Caution;
+  /** What to claim, so that no tenant keeps the others waiting; shared by the lanes. */
+  readonly fairness: FairClaims;
   /** After an empty claim the lane claims again every millisecond for this long before it sleeps. */
   readonly lingerMs: number;
   /** A claim was full: there is more than one lane can take. */
   readonly onBacklog: () => void;
 };
-
-/** How often an event is tried before it becomes a dead letter, and the wait after the first failure (doubling). */
-const maxEventAttempts = 5;
-const firstRetryMs = 1_000;
 
 /** The lower positions are looked at again this often, and never for more than a twentieth of the time. */
 const fullClaimEveryMs = 250;
@@ -28,46 +36,54 @@ const fullClaimShare = 20;
  * of the next travel together.
  *
  * The claim starts at the highest position claimed so far (see `claimEvents`); a claim from the start is made before
- * sleeping and every 250 ms.
+ * sleeping and every 250 ms. While a tenant has a backlog, events of others go first (see `FairClaims`), in batches of their own.
  */
 export class DrainLane {
   readonly #connection: Connection;
   readonly #options: DrainLaneOptions;
-  #floor = '0';
+  readonly #lane: ClaimingLane = { after: '0', restarts: 0 };
   #nextFullClaimAt = 0;
+  #drained = 0;
+  #wasExpress = false;
   #holdsIdleLock = false;
+  readonly #careful: CarefulMatching;
 
   constructor(connection: Connection, options: DrainLaneOptions) {
     this.#connection = connection;
     this.#options = options;
+    const prepare = (events: readonly ClaimedEvent[], version: number) => this.#prepare(events, version);
+    this.#careful = new CarefulMatching(connection, { prepare, caution: options.caution });
   }
 
   /** Drains until a claim from the start finds nothing, or `signal` is aborted. Answers how many events were matched. */
   async drain(signal: AbortSignal): Promise<number> {
-    let drained = 0;
-    let isFull = true;
-    let batch = await this.#begin('0');
-    for (;;) {
-      if (batch.events.length === 0) {
-        if (isFull || signal.aborted) break;
-        isFull = true;
-        batch = await this.#reclaim('0');
-        continue;
+    const { fairness, caution } = this.#options;
+    this.#drained = 0;
+    try {
+      if (caution.isRaised) await this.#drainCarefully(signal);
+      let batch = await this.#begin('0');
+      for (;;) {
+        if (batch.events.length === 0) {
+          if (batch.isEnd || signal.aborted) break;
+          batch = await this.#claim(batch.plan.isWalk ? this.#lane.after : '0');
+          continue;
+        }
+        if (batch.isFull) this.#options.onBacklog();
+        if (signal.aborted || caution.isRaised) {
+          await this.#handle(batch, null);
+          return this.#drained;
+        }
+        const isFromStart = performance.now() >= this.#nextFullClaimAt;
+        this.#lane.after = batch.upTo ?? this.#lane.after;
+        const startedAt = performance.now();
+        batch = await this.#handle(batch, isFromStart ? '0' : this.#lane.after);
+        if (isFromStart) this.#scheduleFullClaim(performance.now() - startedAt);
       }
-      drained += batch.events.length;
-      if (batch.events.length === this.#options.batchSize) this.#options.onBacklog();
-      if (signal.aborted) {
-        await this.#handle(batch, null);
-        return drained;
-      }
-      isFull = performance.now() >= this.#nextFullClaimAt;
-      this.#floor = isFull ? '0' : (batch.events.at(-1) as ClaimedEvent).position;
-      const startedAt = performance.now();
-      batch = await this.#handle(batch, this.#floor);
-      if (isFull) this.#scheduleFullClaim(performance.now() - startedAt);
+      await this.#connection.query('commit');
+      return this.#drained;
+    } finally {
+      fairness.leave(this.#lane);
     }
-    await this.#connection.query('commit');
-    return drained;
   }
 
   /** Claims again and again for the linger time; true as soon as there is something to drain. */
@@ -104,18 +120,8 @@ export class DrainLane {
     await this.#connection.end();
   }
 
-  /** Whether an event waits that nobody holds. */
-  async #isAnyEventFree(): Promise<boolean> {
-    const result = await this.#connection.query({
-      name: 'tocsin_any_event',
-      text: `
-        select 1
-        from tocsin.events
-        where not_before is null or not_before <= now()
-        limit 1
-        for update skip locked`,
-    });
-    return result.rows.length > 0;
+  #isAnyEventFree(): Promise<boolean> {
+    return isAnyEventFree(this.#connection, this.#options.fairness.awake);
   }
 
   #scheduleFullClaim(lastedMs: number): void {
@@ -123,10 +129,9 @@ export class DrainLane {
   }
 
   async #begin(after: string): Promise<Batch> {
-    const claimed = landed([this.#connection.query('begin'), ...this.#claim(after)]);
+    const claimed = landed([this.#connection.query('begin'), this.#claim(after)]);
     this.#wakeUp();
-    const [, events, version] = await claimed;
-    return { events, version };
+    return (await claimed)[1];
   }
 
   /** Takes the advertisement back: writers no longer notify. Sent behind the claim, which need not wait for it. */
@@ -137,91 +142,126 @@ export class DrainLane {
     this.#connection.query('select pg_advisory_unlock($1)', [idleLockKey]).catch(() => undefined);
   }
 
-  /** Claims more in the transaction that is open. */
-  async #reclaim(after: string): Promise<Batch> {
-    const [events, version] = await landed(this.#claim(after));
-    return { events, version };
+  /** Claims in the transaction that is open. */
+  async #claim(after: string): Promise<Batch> {
+    const { fairness } = this.#options;
+    const plan = fairness.plan(this.#lane, after);
+    const startedAt = performance.now();
+    const { ranges, without: tenants, limit } = plan.express;
+    const wantsWalk = fairness.wantsWalk;
+    const [express, last, inOrder, version, bounds] = await landed([
+      landed(ranges.map((range) => claimEventsWithout(this.#connection, { ...range, tenants, limit }))),
+      ranges.length > 0 ? readLastPosition(this.#connection) : Promise.resolve(null),
+      this.#claimInOrder(plan.inOrder),
+      readDefinitionsVersion(this.#connection),
+      wantsWalk ? readOutboxBounds(this.#connection) : Promise.resolve(null),
+    ]);
+    fairness.claimed(plan, { express, inOrder, last, lastedMs: performance.now() - startedAt });
+    if (bounds) fairness.beginWalk(this.#lane, bounds);
+    return this.#batchOf(plan, { express: express.flat(), inOrder, version });
   }
 
-  #claim(after: string): [Promise<ClaimedEvent[]>, Promise<number>] {
-    return [
-      claimEvents(this.#connection, { after, limit: this.#options.batchSize }),
-      readDefinitionsVersion(this.#connection),
-    ];
+  async #claimInOrder(claim: ClaimPlan['inOrder']): Promise<ClaimedEvent[]> {
+    if (claim === null) return [];
+    const { after, without: tenants, limit } = claim;
+    if (tenants.length === 0) return claimEvents(this.#connection, { after, limit });
+    return claimEventsWithout(this.#connection, { after, upTo: null, tenants, limit });
+  }
+
+  /**
+   * Express events are handled without those that were claimed in order, which are free again at the commit: what others wait
+   * for is then over soon. Not twice in a row, so that neither keeps the other waiting.
+   */
+  #batchOf(
+    plan: ClaimPlan,
+    claimed: { express: readonly ClaimedEvent[]; inOrder: readonly ClaimedEvent[]; version: number },
+  ): Batch {
+    const { express, inOrder, version } = claimed;
+    const isExpress = express.length > 0 && !(this.#wasExpress && inOrder.length > 0);
+    this.#wasExpress = isExpress;
+    const isWalking = plan.isWalk || this.#options.fairness.isWalking(this.#lane);
+    return {
+      plan,
+      version,
+      events: express.length === 0 ? inOrder : distinct(isExpress ? express : [...express, ...inOrder]),
+      upTo: isExpress ? null : (inOrder.at(-1)?.position ?? null),
+      isFull: inOrder.length === plan.inOrder?.limit,
+      isEnd: !isWalking && (plan.inOrder === null || plan.inOrder.after === '0'),
+    };
+  }
+
+  async #drainCarefully(signal: AbortSignal): Promise<void> {
+    const { caution } = this.#options;
+    this.#wakeUp();
+    const waiting = new Set<string>();
+    while (caution.isRaised && !signal.aborted) caution.passed(await this.#careful.matchNext(waiting));
   }
 
   /** Writes what the batch comes to, commits, and claims the next one behind `next` (null: claims nothing more). */
   async #handle(batch: Batch, next: string | null): Promise<Batch> {
+    const suspects = batch.events.filter(({ attempts }) => attempts > 0);
+    if (suspects.length > 0) return this.#handleApart(batch, { suspects, next });
     try {
-      const prepared = await this.#options.processor.prepare(this.#connection, batch.events, batch.version);
+      const prepared = await this.#prepare(batch.events, batch.version);
       const writes = prepared.write(this.#connection);
       const commit = this.#connection.query('commit');
-      const following = next === null ? [] : [this.#connection.query('begin'), ...this.#claim(next)];
+      const following = next === null ? [] : [this.#connection.query('begin'), this.#claim(next)];
       const written = landed([...writes, commit]).then(() => prepared.committed());
       const results = await landed([written, ...following]);
-      const [events, version] = results.slice(-2) as [ClaimedEvent[], number];
-      return next === null ? { events: [], version: batch.version } : { events, version };
+      return next === null ? nothing(batch) : (results.at(-1) as Batch);
     } catch (error) {
       await this.#connection.query('rollback');
       if (!isOfTheEvent(error)) throw error;
-      await this.#handleOneByOne(batch);
-      return next === null ? { events: [], version: batch.version } : this.#begin('0');
+      await this.#careful.matchOneByOne(batch.events.map(({ position }) => position));
+      return next === null ? nothing(batch) : this.#begin('0');
     }
   }
 
-  /** After a batch failed: each event in a transaction of its own, so that a poisonous one harms no other. */
-  async #handleOneByOne(batch: Batch): Promise<void> {
-    for (const { position } of batch.events) {
-      await this.#connection.query('begin');
-      try {
-        const [event] = await claimEventsAt(this.#connection, [position]);
-        if (event) {
-          const prepared = await this.#options.processor.prepare(this.#connection, [event], batch.version);
-          await landed([...prepared.write(this.#connection), this.#connection.query('commit')]);
-          prepared.committed();
-        } else {
-          await this.#connection.query('commit');
-        }
-      } catch (error) {
-        await this.#connection.query('rollback');
-        if (!isOfTheEvent(error)) throw error;
-        await this.#putOff(position, error);
-      }
-    }
+  /** Decides what to write; tenants that used up a quota are left alone from now on. */
+  async #prepare(events: readonly ClaimedEvent[], version: number): Promise<PreparedBatch> {
+    const prepared = await this.#options.processor.prepare(this.#connection, events, version);
+    const { waiting = [], committed } = prepared;
+    for (const tenant of waiting) this.#options.fairness.wait(tenant);
+    const matched = events.length - waiting.reduce((sum, tenant) => sum + tenant.events, 0);
+    return {
+      ...prepared,
+      committed: () => {
+        this.#drained += matched;
+        committed();
+      },
+    };
   }
 
-  async #putOff(position: string, error: unknown): Promise<void> {
-    await this.#connection.query('begin');
-    const [event] = await claimEventsAt(this.#connection, [position]);
-    if (event) {
-      const attempts = event.attempts + 1;
-      const message = error instanceof Error ? error.message : String(error);
-      if (attempts >= maxEventAttempts) {
-        await giveUpEvent(this.#connection, {
-          position,
-          failure: `event_unreadable: ${message}`.slice(0, 1000),
-          attempts,
-        });
-      } else {
-        await postponeEvent(this.#connection, { position, attempts, delayMs: firstRetryMs * 2 ** (attempts - 1) });
-      }
-    }
-    await this.#connection.query('commit');
+  /** Events that were tried before are matched alone, after the others of their batch. */
+  async #handleApart(
+    batch: Batch,
+    { suspects, next }: { suspects: readonly ClaimedEvent[]; next: string | null },
+  ): Promise<Batch> {
+    const events = batch.events.filter(({ attempts }) => attempts === 0);
+    if (events.length > 0) await this.#handle({ ...batch, events }, null);
+    else await this.#connection.query('rollback');
+    for (const suspect of suspects) await this.#careful.matchSuspect(suspect);
+    return next === null ? nothing(batch) : this.#begin('0');
   }
 }
 
-/** Classes of SQLSTATE that are about the data: data exception, integrity constraint violation. */
-const dataClasses = ['22', '23'];
+type Batch = {
+  readonly plan: ClaimPlan;
+  readonly version: number;
+  readonly events: readonly ClaimedEvent[];
+  /** The highest position that was claimed in order; null when that is as it was. */
+  readonly upTo: string | null;
+  /** The claim in order was full: there is more than one lane can take. */
+  readonly isFull: boolean;
+  /** Nothing else waits, if there are no events in it. */
+  readonly isEnd: boolean;
+};
 
-/**
- * Whether an error is about an event, and not about the database or the way to it: a full disk, a lock, a timeout or a lost
- * connection costs no event an attempt, the lane tries again.
- */
-function isOfTheEvent(error: unknown): boolean {
-  if (!(error instanceof Error)) return true;
-  const code = 'code' in error && typeof error.code === 'string' ? error.code : null;
-  if (code !== null) return dataClasses.includes(code.slice(0, 2));
-  return !/timeout|terminated|not queryable|connection/i.test(error.message);
+function nothing(batch: Batch): Batch {
+  return { ...batch, events: [] };
 }
 
-type Batch = { readonly events: readonly ClaimedEvent[]; readonly version: number };
+/** Ranges overlap, and a transaction does not skip what it has locked itself. */
+function distinct(events: readonly ClaimedEvent[]): ClaimedEvent[] {
+  return [...new Map(events.map((event) => [event.position, event])).values()];
+}

@@ -1,8 +1,10 @@
 import { EventEmitter, once } from 'node:events';
 import type { EventProcessor } from '../engine/event-processor.ts';
-import { connect } from '../store/connection.ts';
+import { connect, idleInTransactionMs } from '../store/connection.ts';
 import type { Database } from '../store/database.ts';
+import { Caution } from './caution.ts';
 import { DrainLane } from './drain-lane.ts';
+import { FairClaims } from './fair-claims.ts';
 
 export type DrainOptions = {
   readonly database: Database;
@@ -24,6 +26,12 @@ type DrainEvents = { drained: [count: number]; asleep: []; failed: [error: Error
 /** While transactions are open that wrote events without notifying, the drain looks again this often. */
 const openWritersPollMs = 20;
 const longestErrorDelayMs = 5_000;
+/**
+ * A lane whose connection does not answer within the first gets another: so a connection that swallows packets is noticed. One
+ * that does not answer from the start is followed by one that has twice as long, up to the second: a database that is only
+ * slow must not be asked for the same in vain for ever.
+ */
+const answerWithinMs = { first: 10_000, longest: 60_000 };
 
 /**
  * Drains the outbox until stopped: several lanes while there is work; when there is none one of them advertises that it
@@ -31,6 +39,8 @@ const longestErrorDelayMs = 5_000;
  */
 export class Drain extends EventEmitter<DrainEvents> {
   readonly #options: Required<DrainOptions>;
+  readonly #fairness: FairClaims;
+  readonly #caution = new Caution();
   /** Wakes the sentinel. */
   readonly #bell = new EventEmitter<{ ring: [] }>();
   /** Calls the other lanes to help. */
@@ -46,6 +56,7 @@ export class Drain extends EventEmitter<DrainEvents> {
       if (!(this.#options[name] >= 1)) throw new Error(`drain: ${name} must be at least 1, not ${this.#options[name]}`);
     }
     this.#backlog.setMaxListeners(0);
+    this.#fairness = new FairClaims({ batchSize: this.#options.batchSize });
   }
 
   start(): void {
@@ -67,9 +78,15 @@ export class Drain extends EventEmitter<DrainEvents> {
     this.#bell.emit('ring');
   }
 
+  /** A worker ended in the middle of its work: the next events are matched with care. `onDone` is called when that was enough. */
+  beCareful(onDone: () => void): void {
+    this.#caution.raise(onDone);
+    this.wake();
+  }
+
   /** Drains what is there through a connection of its own; answers how many events were matched. For tests. */
   async runOnce(): Promise<number> {
-    const lane = await this.#openLane(() => undefined);
+    const lane = await this.#openLane(answerWithinMs.longest, () => undefined);
     try {
       return await lane.drain(new AbortController().signal);
     } finally {
@@ -77,29 +94,50 @@ export class Drain extends EventEmitter<DrainEvents> {
     }
   }
 
-  async #openLane(onError: (error: Error) => void): Promise<DrainLane> {
-    const { database, processor, batchSize, lingerMs } = this.#options;
-    const connection = await connect(database, { applicationName: 'tocsin drain', onError });
+  async #openLane(withinMs: number, onError: (error: Error) => void): Promise<DrainLane> {
+    const { database, processor, lingerMs } = this.#options;
+    const connection = await connect(database, {
+      applicationName: 'tocsin drain',
+      answerWithinMs: withinMs,
+      onError,
+    });
+    // A session whose client is gone without a word holds its events locked: nobody else would take them.
+    await connection.query(`set idle_in_transaction_session_timeout = ${idleInTransactionMs}`);
     // A plan that scans what was drained costs more with every event; the primary key is always right.
     await connection.query('set enable_seqscan = off');
     // The same few statements again and again: none is worth planning anew for its parameters.
     await connection.query('set plan_cache_mode = force_generic_plan');
-    return new DrainLane(connection, { processor, batchSize, lingerMs, onBacklog: () => this.#backlog.emit('ring') });
+    const fairness = this.#fairness;
+    const caution = this.#caution;
+    return new DrainLane(connection, {
+      processor,
+      fairness,
+      caution,
+      lingerMs,
+      onBacklog: () => this.#backlog.emit('ring'),
+    });
   }
 
   /** One lane for as long as the drain runs; a connection that fails is replaced, with growing waits. */
   async #runLane(index: number): Promise<void> {
     const { signal } = this.#stopping;
     let failures = 0;
+    let withinMs = answerWithinMs.first;
     while (!signal.aborted) {
       let lane: DrainLane | undefined;
+      let openedAt = 0;
       try {
-        lane = await this.#openLane((error) => this.emit('failed', error));
-        failures = 0;
+        lane = await this.#openLane(withinMs, (error) => this.emit('failed', error));
+        openedAt = performance.now();
         if (index === 0) await this.#runSentinel(lane, signal);
         else await this.#runHelper(lane, signal);
       } catch (error) {
         this.emit('failed', error instanceof Error ? error : new Error(String(error), { cause: error }));
+        const workedMs = lane ? performance.now() - openedAt : 0;
+        // One that opens and fails at once waits longer each time, as one that does not open.
+        if (workedMs > longestErrorDelayMs) failures = 0;
+        const wasSlowFromTheStart = workedMs >= withinMs && workedMs < 1.5 * withinMs;
+        withinMs = wasSlowFromTheStart ? Math.min(2 * withinMs, answerWithinMs.longest) : answerWithinMs.first;
         await ring(new EventEmitter(), Math.min(100 * 2 ** failures, longestErrorDelayMs), signal);
         failures += 1;
       } finally {
@@ -129,14 +167,15 @@ export class Drain extends EventEmitter<DrainEvents> {
   /** The other lanes help while there is work and wait for the bell otherwise. */
   async #runHelper(lane: DrainLane, signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
-      const drained = await lane.drain(signal);
+      // Going carefully is for one lane: the less is in hand when the process ends, the better.
+      const drained = this.#caution.isRaised ? 0 : await lane.drain(signal);
       if (drained > 0) this.emit('drained', drained);
       await ring(this.#backlog, this.#options.pollMs, signal);
     }
   }
 
   async #rest(ms: number, signal: AbortSignal): Promise<void> {
-    if (!this.#isWoken) await ring(this.#bell, ms, signal);
+    if (!this.#isWoken) await ring(this.#bell, Math.min(ms, this.#fairness.restMs), signal);
   }
 }
 

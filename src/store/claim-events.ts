@@ -20,19 +20,16 @@ function fits(image: 'payload' | 'previous'): string {
   return `(pg_column_size(${image}) <= ${smallBytes} or octet_length(${image}::text) <= ${largeBytes})`;
 }
 
-const claimText = `
+const claimedColumns = `
   select position, id, tenant_id as "tenantId", source, entity_type as "entityType", entity_id as "entityId", operation,
     case when ${fits('payload')} then payload::text end as payload,
     case when ${fits('previous')} then previous::text end as previous,
     not (coalesce(${fits('payload')}, true) and coalesce(${fits('previous')}, true)) as "isLarge",
-    changed, actor, trace_context as "traceContext", idempotency_key as "idempotencyKey",
+    changed, actor, trace_context as "traceContext", idempotency_key as "idempotencyKey", causation,
     (extract(epoch from occurred_at) * 1000)::float8 as "occurredAtMs", attempts
-  from tocsin.events
-  where position > $1
-    and (not_before is null or not_before <= now())
-  order by position
-  limit $2
-  for update skip locked`;
+  from tocsin.events`;
+
+const isDue = '(not_before is null or not_before <= now())';
 
 /**
  * Locks up to `limit` events with positions above `after` until the transaction ends; others skip them.
@@ -43,19 +40,94 @@ const claimText = `
 export async function claimEvents(runner: Runner, options: { after: string; limit: number }): Promise<ClaimedEvent[]> {
   const result = await runner.query<ClaimedEvent>({
     name: 'tocsin_claim_events',
-    text: claimText,
+    text: `
+      ${claimedColumns}
+      where position > $1
+        and ${isDue}
+      order by position
+      limit $2
+      for update skip locked`,
     values: [options.after, options.limit],
   });
   return result.rows;
 }
 
-/** Locks these events, if they still wait. */
+/** Locks these events, if they still wait, also such as are not due. */
 export async function claimEventsAt(runner: Runner, positions: readonly string[]): Promise<ClaimedEvent[]> {
   const result = await runner.query<ClaimedEvent>(
-    claimText.replace('position > $1', 'position = any($1::bigint[])').replace('limit $2', ''),
+    `${claimedColumns}
+     where position = any($1::bigint[])
+     order by position
+     for update skip locked`,
     [positions],
   );
   return result.rows;
+}
+
+/** A stretch of the outbox: positions above `after`, up to `upTo` (null: to its end). */
+export type EventRange = { readonly after: string; readonly upTo: string | null };
+
+const lastPosition = '9223372036854775807';
+
+/** The same as `claimEvents` in a stretch of the outbox, leaving out the events of some tenants. */
+export async function claimEventsWithout(
+  runner: Runner,
+  options: EventRange & { tenants: readonly string[]; limit: number },
+): Promise<ClaimedEvent[]> {
+  const result = await runner.query<ClaimedEvent>({
+    name: 'tocsin_claim_events_without',
+    text: `
+      ${claimedColumns}
+      where position > $1
+        and position <= $2
+        and tenant_id <> all($3::text[])
+        and ${isDue}
+      order by position
+      limit $4
+      for update skip locked`,
+    values: [options.after, options.upTo ?? lastPosition, options.tenants, options.limit],
+  });
+  return result.rows;
+}
+
+/** Whether an event above `after` waits that nobody holds, leaving out those of some tenants. */
+export async function isAnyEventFree(
+  runner: Runner,
+  options: { after: string; without: readonly string[] },
+): Promise<boolean> {
+  const result = await runner.query({
+    name: 'tocsin_any_event',
+    text: `
+      select 1
+      from tocsin.events
+      where position > $1
+        and tenant_id <> all($2::text[])
+        and ${isDue}
+      limit 1
+      for update skip locked`,
+    values: [options.after, options.without],
+  });
+  return result.rows.length > 0;
+}
+
+/** The first position that waits (null: none does), and the last that was given out. */
+export async function readOutboxBounds(runner: Runner): Promise<{ first: string | null; last: string }> {
+  const result = await runner.query<{ first: string | null; last: string }>({
+    name: 'tocsin_outbox_bounds',
+    text: `
+      select (select position from tocsin.events order by position limit 1) as first,
+        coalesce(pg_sequence_last_value('tocsin.event_position'::regclass), 0)::text as last`,
+  });
+  return result.rows[0] as { first: string | null; last: string };
+}
+
+/** The last position that was given out; its event may not be committed yet. */
+export async function readLastPosition(runner: Runner): Promise<string> {
+  const result = await runner.query<{ last: string }>({
+    name: 'tocsin_last_position',
+    text: "select coalesce(pg_sequence_last_value('tocsin.event_position'::regclass), 0)::text as last",
+  });
+  return result.rows[0]?.last ?? '0';
 }
 
 /** The images of a large event, as JSON text. */
@@ -70,4 +142,15 @@ export async function readLargeEvent(
     [position],
   );
   return result.rows[0] ?? { payload: null, previous: null };
+}
+
+/** How large a large event's images are together, bytes of JSON text, without reading them. */
+export async function readLargeEventBytes(runner: Runner, position: string): Promise<number> {
+  const result = await runner.query<{ bytes: number }>(
+    `select (coalesce(octet_length(payload::text), 0) + coalesce(octet_length(previous::text), 0))::float8 as bytes
+     from tocsin.events
+     where position = $1`,
+    [position],
+  );
+  return result.rows[0]?.bytes ?? 0;
 }

@@ -1,4 +1,5 @@
-import type { Runner } from './connection.ts';
+import { promptly, type Runner } from './connection.ts';
+import { dueInTurn, type Turn, turnValues } from './tenants-in-line.ts';
 
 /** A delivery leased to this worker for one attempt. */
 export type ClaimedDelivery = {
@@ -21,39 +22,158 @@ export type ClaimedDelivery = {
 };
 
 /**
- * Leases pending deliveries that are due, of the action types this worker knows and the queues it serves. The attempt is
- * counted now, so that a message which kills its worker runs out of attempts.
+ * Of deliveries that go one after the other only the first that is open may go, and none while an execution of an earlier event
+ * is still to be planned. Nothing else is asked of those that go in any order. (Compared with the delivery's own position, the
+ * executions cannot be read all at once.)
  */
+const isItsTurn = `(
+  deliveries.ordering_key is null
+  or not exists (
+    select
+    from tocsin.deliveries earlier
+    where earlier.tenant_id = deliveries.tenant_id
+      and earlier.ordering_key = deliveries.ordering_key
+      and earlier.ordering_position < deliveries.ordering_position
+      and earlier.status = 'pending'
+  )
+  and not exists (
+    select
+    from tocsin.executions own
+    join tocsin.executions earlier
+      on earlier.tenant_id = own.tenant_id
+      and earlier.ordering_key = own.ordering_key
+    where own.id = deliveries.execution_id
+      and earlier.status = 'pending'
+      and earlier.ordering_position < deliveries.ordering_position
+  )
+)`;
+
+/** What a worker may claim, and for how long. */
+export type DeliveryClaim = {
+  readonly leaseMs: number;
+  /** Action types this worker knows. */
+  readonly actionTypes: readonly string[];
+  /** Queues it serves; null: all. */
+  readonly queues: readonly string[] | null;
+};
+
+/** Which deliveries can be claimed; `$2` and `$3` are the worker's action types and queues. */
+const claimable = `
+  status = 'pending'
+  and due_at <= now()
+  and action_type = any($2::text[])
+  and ($3::text[] is null or queue = any($3::text[]))
+  and ${isItsTurn}`;
+
+/**
+ * SQL that leases what `due` locks. The attempt is counted now, so that a message which kills its worker runs out of attempts.
+ * One whose worker ended before it could record its outcome is recorded as lost: the log then shows why it is made again.
+ */
+function lease(due: string): string {
+  return `
+    with due as (${due}
+    ), leased as (
+      update tocsin.deliveries d
+      set lease_token = gen_random_uuid(),
+        due_at = now() + $1 * interval '1 millisecond',
+        attempts = attempts + 1
+      from due
+      where d.id = due.id
+      returning d.id, tenant_id, execution_id, action_id, action_type, recipient_id, recipient, attempts, attempts_base,
+        d.lease_token, due.taken_over
+    ), lost as (
+      insert into tocsin.delivery_attempts (delivery_id, attempt, tenant_id, outcome, reason, started_at, duration_ms)
+      select id, attempts - 1, tenant_id, 'retry', 'lease_lost', now(), 0
+      from leased
+      where taken_over
+      on conflict (delivery_id, attempt) do nothing
+    )
+    select id, tenant_id as "tenantId", execution_id as "executionId", action_id as "actionId",
+      action_type as "actionType", recipient_id as "recipientId", recipient, attempts, attempts_base as "attemptsBase",
+      lease_token as "leaseToken", taken_over as "takenOver", (extract(epoch from now()) * 1000)::float8 as "nowMs"
+    from leased`;
+}
+
+/** Leases pending deliveries that are due, those first that became due first. */
 export async function claimDeliveries(
   runner: Runner,
-  options: { limit: number; leaseMs: number; actionTypes: readonly string[]; queues: readonly string[] | null },
+  options: DeliveryClaim & { limit: number },
 ): Promise<ClaimedDelivery[]> {
   const result = await runner.query<ClaimedDelivery>({
+    ...promptly,
     name: 'tocsin_claim_deliveries',
+    text: lease(`
+      select id, lease_token is not null as taken_over
+      from tocsin.deliveries
+      where ${claimable}
+      order by due_at
+      limit $4
+      for update skip locked`),
+    values: [options.leaseMs, options.actionTypes, options.queues, options.limit],
+  });
+  return result.rows;
+}
+
+/** The same for some tenants in turn, so many of each. */
+export async function claimDeliveriesInTurn(
+  runner: Runner,
+  options: DeliveryClaim & { turn: Turn },
+): Promise<ClaimedDelivery[]> {
+  const result = await runner.query<ClaimedDelivery>({
+    ...promptly,
+    name: 'tocsin_claim_deliveries_in_turn',
+    text: lease(dueInTurn('deliveries', { claimable, first: 4 })),
+    values: [options.leaseMs, options.actionTypes, options.queues, ...turnValues(options.turn)],
+  });
+  return result.rows;
+}
+
+/** Blocked deliveries are looked at again after this, at the latest. */
+const longestParkedSeconds = 60;
+
+/**
+ * Puts off up to `limit` due deliveries whose turn it is not, so that claims need not look at each of them again and again. The
+ * next in line until the first one may be tried, or for a second while it is tried; the others for a minute. Whoever records
+ * that one is done wakes the next (`recordAttempts`).
+ */
+export async function parkBlockedDeliveries(runner: Runner, limit: number): Promise<void> {
+  await runner.query({
+    ...promptly,
+    name: 'tocsin_park_deliveries',
     text: `
-      with due as (
-        select id, lease_token is not null as taken_over
+      with blocked as materialized (
+        select id, tenant_id, ordering_key, ordering_position
         from tocsin.deliveries
         where status = 'pending'
+          and ordering_key is not null
           and due_at <= now()
-          and action_type = any($3::text[])
-          and ($4::text[] is null or queue = any($4::text[]))
+          and not ${isItsTurn}
         order by due_at
         limit $1
         for update skip locked
       )
       update tocsin.deliveries d
-      set lease_token = gen_random_uuid(),
-        due_at = now() + $2 * interval '1 millisecond',
-        attempts = attempts + 1
-      from due
-      where d.id = due.id
-      returning d.id, tenant_id as "tenantId", execution_id as "executionId", action_id as "actionId",
-        action_type as "actionType", recipient_id as "recipientId", recipient, attempts, attempts_base as "attemptsBase",
-        lease_token as "leaseToken", due.taken_over as "takenOver", (extract(epoch from now()) * 1000)::float8 as "nowMs"`,
-    values: [options.limit, options.leaseMs, options.actionTypes, options.queues],
+      set due_at = now() + interval '1 second' * case
+        when line.length > 1 then ${longestParkedSeconds}
+        when line.is_waiting then least(${longestParkedSeconds}, greatest(1, extract(epoch from line.due_at - now())))
+        else 1 end
+      from blocked
+      cross join lateral (
+        select count(*) as length, bool_and(earlier.lease_token is null) as is_waiting, min(earlier.due_at) as due_at
+        from (
+          select lease_token, due_at
+          from tocsin.deliveries
+          where tenant_id = blocked.tenant_id
+            and ordering_key = blocked.ordering_key
+            and ordering_position < blocked.ordering_position
+            and status = 'pending'
+          order by ordering_position
+          limit 2
+        ) earlier
+      ) line
+      where d.id = blocked.id`,
+    values: [limit],
   });
-  return result.rows;
 }
 
 /** Prolongs leases of deliveries whose attempts still run. */
@@ -61,14 +181,57 @@ export async function renewDeliveryLeases(
   runner: Runner,
   options: { ids: readonly string[]; leaseTokens: readonly string[]; leaseMs: number },
 ): Promise<void> {
+  await runner.query({
+    ...promptly,
+    text: `
+      update tocsin.deliveries d
+      set due_at = now() + $3 * interval '1 millisecond'
+      from unnest($1::uuid[], $2::uuid[]) as held (id, token)
+      where d.id = held.id
+        and d.lease_token = held.token
+        and d.status = 'pending'`,
+    values: [options.ids, options.leaseTokens, options.leaseMs],
+  });
+}
+
+/** Lets deliveries wait whose attempts came to nothing yet: the attempt does not count and leaves no record. */
+export async function postponeDeliveries(
+  runner: Runner,
+  postponed: readonly { deliveryId: string; leaseToken: string; reason: string | null; delayMs: number }[],
+): Promise<void> {
+  if (postponed.length === 0) return;
   await runner.query(
     `update tocsin.deliveries d
-     set due_at = now() + $3 * interval '1 millisecond'
+     set due_at = now() + held.delay_ms * interval '1 millisecond',
+       reason = held.reason,
+       lease_token = null,
+       attempts = attempts - 1
+     from unnest($1::uuid[], $2::uuid[], $3::text[], $4::float8[]) as held (id, token, reason, delay_ms)
+     where d.id = held.id
+       and d.lease_token = held.token
+       and d.status = 'pending'`,
+    [
+      postponed.map((row) => row.deliveryId),
+      postponed.map((row) => row.leaseToken),
+      postponed.map((row) => row.reason),
+      postponed.map((row) => row.delayMs),
+    ],
+  );
+}
+
+/** Puts deliveries that were taken over back, not started; whoever claims them next takes them over too. */
+export async function putBackSuspects(
+  runner: Runner,
+  options: { ids: readonly string[]; leaseTokens: readonly string[]; delayMs: number },
+): Promise<void> {
+  await runner.query(
+    `update tocsin.deliveries d
+     set due_at = now() + $3 * interval '1 millisecond', attempts = attempts - 1
      from unnest($1::uuid[], $2::uuid[]) as held (id, token)
      where d.id = held.id
        and d.lease_token = held.token
        and d.status = 'pending'`,
-    [options.ids, options.leaseTokens, options.leaseMs],
+    [options.ids, options.leaseTokens, options.delayMs],
   );
 }
 

@@ -1,5 +1,7 @@
 import type { ExecutionStatus } from '../model/execution.ts';
-import type { Runner } from './connection.ts';
+import type { Place } from '../model/ordering.ts';
+import { promptly, type Runner } from './connection.ts';
+import { dueInTurn, type Turn, turnValues } from './tenants-in-line.ts';
 
 /** An execution leased to this worker, to be decided and planned. */
 export type ClaimedExecution = {
@@ -12,39 +14,81 @@ export type ClaimedExecution = {
   readonly leaseToken: string;
   /** The lease of another worker ran out before it ended the planning. */
   readonly takenOver: boolean;
+  /** Null unless deliveries of its workflow go one after the other. */
+  readonly place: Place | null;
 };
 
+const claimable = `
+  status = 'pending'
+  and due_at <= now()`;
+
 /**
- * Leases pending executions that are due: until the lease ends nobody else takes them, afterwards anybody may. The attempt
- * is counted now, so that one which kills its worker runs out of attempts.
+ * SQL that leases what `due` locks: until the lease ends nobody else takes it, afterwards anybody may. The attempt is counted
+ * now, so that one which kills its worker runs out of attempts.
  */
+function lease(due: string): string {
+  return `
+    with due as (${due})
+    update tocsin.executions x
+    set lease_token = gen_random_uuid(),
+      due_at = now() + $1 * interval '1 millisecond',
+      attempts = attempts + 1
+    from due
+    where x.id = due.id
+    returning x.id, tenant_id as "tenantId", workflow_id as "workflowId", workflow_version as "workflowVersion",
+      event_id as "eventId", attempts, lease_token as "leaseToken", due.taken_over as "takenOver",
+      case when ordering_key is not null
+        then json_build_object('key', ordering_key, 'position', ordering_position::text) end as place`;
+}
+
+/** Leases pending executions that are due, those first that became due first. */
 export async function claimExecutions(
   runner: Runner,
   options: { limit: number; leaseMs: number },
 ): Promise<ClaimedExecution[]> {
   const result = await runner.query<ClaimedExecution>({
+    ...promptly,
     name: 'tocsin_claim_executions',
-    text: `
-      with due as (
-        select id, lease_token is not null as taken_over
-        from tocsin.executions
-        where status = 'pending'
-          and due_at <= now()
-        order by due_at
-        limit $1
-        for update skip locked
-      )
-      update tocsin.executions x
-      set lease_token = gen_random_uuid(),
-        due_at = now() + $2 * interval '1 millisecond',
-        attempts = attempts + 1
-      from due
-      where x.id = due.id
-      returning x.id, tenant_id as "tenantId", workflow_id as "workflowId", workflow_version as "workflowVersion",
-        event_id as "eventId", attempts, lease_token as "leaseToken", due.taken_over as "takenOver"`,
-    values: [options.limit, options.leaseMs],
+    text: lease(`
+      select id, lease_token is not null as taken_over
+      from tocsin.executions
+      where ${claimable}
+      order by due_at
+      limit $2
+      for update skip locked`),
+    values: [options.leaseMs, options.limit],
   });
   return result.rows;
+}
+
+/** The same for some tenants in turn, so many of each. */
+export async function claimExecutionsInTurn(
+  runner: Runner,
+  options: { leaseMs: number; turn: Turn },
+): Promise<ClaimedExecution[]> {
+  const result = await runner.query<ClaimedExecution>({
+    ...promptly,
+    name: 'tocsin_claim_executions_in_turn',
+    text: lease(dueInTurn('executions', { claimable, first: 2 })),
+    values: [options.leaseMs, ...turnValues(options.turn)],
+  });
+  return result.rows;
+}
+
+/** Puts executions that were taken over back, not started; whoever claims them next takes them over too. */
+export async function putBackSuspectExecutions(
+  runner: Runner,
+  options: { ids: readonly string[]; leaseTokens: readonly string[]; delayMs: number },
+): Promise<void> {
+  await runner.query(
+    `update tocsin.executions x
+     set due_at = now() + $3 * interval '1 millisecond', attempts = attempts - 1
+     from unnest($1::uuid[], $2::uuid[]) as held (id, token)
+     where x.id = held.id
+       and x.lease_token = held.token
+       and x.status = 'pending'`,
+    [options.ids, options.leaseTokens, options.delayMs],
+  );
 }
 
 /** Prolongs the lease; false when it is no longer ours: then nothing of it may be written. Locks the row. */
@@ -52,14 +96,16 @@ export async function renewExecutionLease(
   runner: Runner,
   options: { id: string; leaseToken: string; leaseMs: number },
 ): Promise<boolean> {
-  const result = await runner.query(
-    `update tocsin.executions
-     set due_at = now() + $3 * interval '1 millisecond'
-     where id = $1
-       and lease_token = $2
-       and status = 'pending'`,
-    [options.id, options.leaseToken, options.leaseMs],
-  );
+  const result = await runner.query({
+    ...promptly,
+    text: `
+      update tocsin.executions
+      set due_at = now() + $3 * interval '1 millisecond'
+      where id = $1
+        and lease_token = $2
+        and status = 'pending'`,
+    values: [options.id, options.leaseToken, options.leaseMs],
+  });
   return result.rowCount === 1;
 }
 

@@ -60,6 +60,7 @@ function record(delivery: ClaimedDelivery, outcome: 'delivered' | 'retry'): Atte
     next: outcome === 'retry' ? 'pending' : 'delivered',
     delayMs: outcome === 'retry' ? 5_000 : 0,
     notification: null,
+    bounces: [],
   };
 }
 

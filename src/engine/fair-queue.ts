@@ -1,0 +1,168 @@
+import type { TenantInLine, Turn } from '../store/tenants-in-line.ts';
+
+/** What a queue of leased rows answers. */
+export type QueueClaims<Row> = {
+  /** Those first that became due first. */
+  readonly inOrder: (limit: number) => Promise<readonly Row[]>;
+  /** Of some tenants, so many of each. */
+  readonly inTurn: (turn: Turn) => Promise<readonly Row[]>;
+  /** Tenants with pending rows after one of them, in the order of their ids. */
+  readonly tenantsAfter: (after: string, limit: number) => Promise<readonly TenantInLine[]>;
+};
+
+export type FairClaim = {
+  /** How many rows at most. */
+  readonly limit: number;
+  /** What is under way in this process. */
+  readonly held?: readonly { readonly tenantId: string }[];
+  /** Tenants that may have only so many rows now, or none. */
+  readonly allowed?: ReadonlyMap<string, number>;
+};
+
+/** A tenant with half of a claim has a backlog. */
+const crowdShare = 1 / 2;
+/** Of a claim, what is kept for those who have one; they get the rest as well if others do not need it. */
+const crowdReserve = 1 / 4;
+/** Of what others may have, what goes to rows that have just become due, whoever they are of. */
+const freshShare = 1 / 4;
+/** Tenants looked at for a turn, and turns in a row when nothing else is there to claim. */
+const tenantsPerTurn = 32;
+const turnsPerClaim = 8;
+/** Others count as there for this long after a row of theirs. */
+const othersStayMs = 60_000;
+
+/**
+ * Claims from a queue so that the backlog of one tenant does not keep the others waiting. As long as claims take what is due,
+ * rows are claimed in the order they became due. Once a tenant fills a claim, or may not have more, the others go first: what has
+ * just become due, and tenants with pending rows in turn, a page of them at a time, however many there are.
+ *
+ * While others are there, no tenant holds more than half of what this process can have under way.
+ */
+export class FairQueue<Row extends { readonly tenantId: string }> {
+  readonly #now: () => number;
+  #crowd = new Set<string>();
+  #after = '';
+  #lastTenant: string | null = null;
+  #othersSeenAt = Number.NEGATIVE_INFINITY;
+
+  constructor(options: { readonly now?: () => number } = {}) {
+    this.#now = options.now ?? (() => performance.now());
+  }
+
+  async claim(claim: FairClaim, claims: QueueClaims<Row>): Promise<readonly Row[]> {
+    const room = this.#roomOf(claim);
+    const isTight = [...room.values()].some((most) => most < claim.limit);
+    if (this.#crowd.size === 0 && !isTight) {
+      const rows = await claims.inOrder(claim.limit);
+      this.#meet(rows);
+      if (rows.length === claim.limit) this.#crowd = crowdOf(rows);
+      return rows;
+    }
+    const rows = await this.#claimInTurn(claim.limit, room, claims);
+    this.#meet(rows);
+    if (rows.length > 0 || this.#crowd.size === 0) return rows;
+    this.#crowd.clear();
+    return isTight ? rows : claims.inOrder(claim.limit);
+  }
+
+  async #claimInTurn(
+    limit: number,
+    room: ReadonlyMap<string, number>,
+    claims: QueueClaims<Row>,
+  ): Promise<readonly Row[]> {
+    const crowd = [...this.#crowd].filter((tenantId) => room.get(tenantId) !== 0);
+    const ofOthers =
+      crowd.length === 0
+        ? await this.#claimOfOthers(limit, { room, claims, turns: turnsPerClaim })
+        : await this.#claimOfOthers(Math.max(1, Math.floor(limit * (1 - crowdReserve))), { room, claims, turns: 1 });
+    const left = limit - ofOthers.length;
+    if (crowd.length === 0 || left === 0) return ofOthers;
+    const limits = shares(crowd, { total: left, room });
+    const ofCrowd = await claims.inTurn({ tenantIds: crowd, limits, fresh: { limit: 0, without: [] } });
+    const counts = countByTenant(ofCrowd);
+    for (const [index, tenantId] of crowd.entries()) {
+      if ((counts.get(tenantId) ?? 0) < (limits[index] ?? 0)) this.#crowd.delete(tenantId);
+    }
+    return [...ofOthers, ...ofCrowd];
+  }
+
+  /** Of tenants without a backlog, as far as it is known. */
+  async #claimOfOthers(
+    limit: number,
+    { room, claims, turns }: { room: ReadonlyMap<string, number>; claims: QueueClaims<Row>; turns: number },
+  ): Promise<readonly Row[]> {
+    const freshLimit = Math.floor(limit * freshShare);
+    const without = [...new Set([...this.#crowd, ...room.keys()])];
+    for (let turn = 0; turn < turns; turn++) {
+      const isAsked = ({ tenantId, isDue }: TenantInLine) =>
+        isDue && !this.#crowd.has(tenantId) && room.get(tenantId) !== 0;
+      const page = await this.#nextTenants(claims, { isAsked, most: limit - freshLimit });
+      const { tenantIds } = page;
+      const limits = shares(tenantIds, { total: limit - freshLimit, room });
+      const rows = await claims.inTurn({ tenantIds, limits, fresh: { limit: freshLimit, without } });
+      if (rows.length >= limit * crowdShare) for (const tenantId of crowdOf(rows)) this.#crowd.add(tenantId);
+      if (rows.length > 0 || page.isWhole) return rows;
+    }
+    return [];
+  }
+
+  /** The next tenants to ask, no more than `most`; whole when all were looked at. */
+  async #nextTenants(
+    claims: QueueClaims<Row>,
+    { isAsked, most }: { isAsked: (tenant: TenantInLine) => boolean; most: number },
+  ): Promise<{ tenantIds: string[]; isWhole: boolean }> {
+    const start = this.#after;
+    const tenants = [...(await claims.tenantsAfter(start, tenantsPerTurn))];
+    if (tenants.length < tenantsPerTurn && start !== '') {
+      const first = await claims.tenantsAfter('', tenantsPerTurn - tenants.length);
+      tenants.push(...first.filter(({ tenantId }) => tenantId <= start));
+    }
+    const asked = tenants.filter(isAsked).slice(0, most);
+    this.#after = (asked.length === most ? asked.at(-1) : tenants.at(-1))?.tenantId ?? '';
+    return { tenantIds: asked.map(({ tenantId }) => tenantId), isWhole: tenants.length < tenantsPerTurn };
+  }
+
+  /** What each tenant may still have, for those of whom it is known. */
+  #roomOf({ limit, held = [], allowed = new Map() }: FairClaim): Map<string, number> {
+    const room = new Map(allowed);
+    if (this.#now() - this.#othersSeenAt >= othersStayMs) return room;
+    const most = Math.ceil((limit + held.length) / 2);
+    for (const [tenantId, count] of countByTenant(held)) {
+      room.set(tenantId, Math.max(0, Math.min(room.get(tenantId) ?? most, most - count)));
+    }
+    return room;
+  }
+
+  #meet(rows: readonly Row[]): void {
+    for (const { tenantId } of rows) {
+      if (tenantId === this.#lastTenant) continue;
+      if (this.#lastTenant !== null) this.#othersSeenAt = this.#now();
+      this.#lastTenant = tenantId;
+    }
+  }
+}
+
+/** How many rows of each: an equal share, no more than it may have, all together no more than `total`. */
+function shares(
+  tenantIds: readonly string[],
+  { total, room }: { total: number; room: ReadonlyMap<string, number> },
+): number[] {
+  const share = Math.ceil(total / Math.max(1, tenantIds.length));
+  let left = total;
+  return tenantIds.map((tenantId) => {
+    const most = Math.min(share, room.get(tenantId) ?? share, left);
+    left -= most;
+    return most;
+  });
+}
+
+function crowdOf(rows: readonly { tenantId: string }[]): Set<string> {
+  const crowd = [...countByTenant(rows)].filter(([, count]) => count >= rows.length * crowdShare);
+  return new Set(crowd.map(([tenantId]) => tenantId));
+}
+
+function countByTenant(rows: readonly { tenantId: string }[]): Map<string, number> {
+  const counts = new Map<string, number>();
+  for (const { tenantId } of rows) counts.set(tenantId, (counts.get(tenantId) ?? 0) + 1);
+  return counts;
+}

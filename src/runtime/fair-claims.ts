@@ -1,0 +1,249 @@
+/**
+ * Which events the lanes of a drain claim next, so that the backlog of one tenant does not keep the others waiting.
+ *
+ * As long as the lanes keep up, events are claimed in the order of their positions. A full claim in which a tenant has
+ * a tenth or more makes that tenant a crowd; a tenant that is over its quota is one that waits. While there is either, a claim
+ * looks for events of all others first (the express claim), and only then in order:
+ *
+ * - What others have between the events of the crowd is found by a walk through the whole outbox, page by page. It
+ *   is repeated, for a twentieth of the time, because an event can become visible behind it: a position is given out at
+ *   insert and seen at commit.
+ * - What comes after the first walk is found at the end of the outbox: above the position that had been given out 200 ms ago.
+ *
+ * Nothing depends on the express claims: what they do not find, the claims in order find. Only a tenant that waits is left out
+ * of these too, until its time is up; then the lanes begin at the start again, so that nothing is overtaken.
+ */
+import type { WaitingTenant } from '../engine/event-processor.ts';
+import type { ClaimedEvent, EventRange } from '../store/claim-events.ts';
+
+/** What a lane is to claim: express events first, the others if there is none. */
+export type ClaimPlan = {
+  /** Where to look for events of tenants other than `without`; none while there is no crowd. */
+  readonly express: {
+    readonly ranges: readonly EventRange[];
+    readonly without: readonly string[];
+    readonly limit: number;
+  };
+  /** Null: nothing in order, only the express claims. */
+  readonly inOrder: { readonly after: string; readonly without: readonly string[]; readonly limit: number } | null;
+  /** The lane walks: an empty answer is not the end. */
+  readonly isWalk: boolean;
+};
+
+/** A lane as the plan knows it. */
+export type ClaimingLane = {
+  /** The highest position it has claimed in order. */
+  after: string;
+  /** How often the lanes had to begin at the start when it last did. */
+  restarts: number;
+};
+
+/** A tenant with this share of a full claim has a backlog. */
+const crowdShare = 1 / 10;
+const crowdShareExpress = 1 / 4;
+/** Small batches while others wait: theirs is then over sooner, and so is what they wait for. */
+const smallBatch = 100;
+/** Others count as there for this long after an event of theirs. */
+const othersStayMs = 60_000;
+const walkPagePositions = 20_000n;
+const walkEveryMs = 1_000;
+const walkShare = 20;
+/** A position given out this long ago is visible, or its transaction is a slow one. */
+const settledMs = 200;
+
+type Mark = { readonly position: string; readonly atMs: number };
+type Walk = { lane: ClaimingLane | null; next: bigint; readonly end: bigint; spentMs: number };
+
+/** One for all lanes of a drain. */
+export class FairClaims {
+  readonly #batchSize: number;
+  readonly #now: () => number;
+  /** Tenants with a backlog; `#crowdSeen` are those of them that were seen since the last walk began. */
+  #crowd = new Set<string>();
+  #crowdSeen = new Set<string>();
+  readonly #waiting = new Map<string, number>();
+  #walk: Walk | null = null;
+  #nextWalkAt = 0;
+  /** Above the older mark everything is found by express claims; null before the first walk has ended. */
+  #floor: { older: Mark; newer: Mark } | null = null;
+  #restarts = 0;
+  #lastTenant: string | null = null;
+  #othersSeenAt = Number.NEGATIVE_INFINITY;
+
+  constructor(options: { readonly batchSize: number; readonly now?: () => number }) {
+    this.#batchSize = options.batchSize;
+    this.#now = options.now ?? (() => performance.now());
+  }
+
+  /** A walk is due: read the bounds of the outbox, for `beginWalk`. */
+  get wantsWalk(): boolean {
+    return this.#isExpress() && this.#walk === null && this.#now() >= this.#nextWalkAt;
+  }
+
+  /** Whether the lane has a walk to end before it rests. */
+  isWalking(lane: ClaimingLane): boolean {
+    return this.#walk?.lane === lane;
+  }
+
+  /** `lane` walks from the first position that waits to the last that was given out. */
+  beginWalk(lane: ClaimingLane, bounds: { first: string | null; last: string }): void {
+    if (this.#walk !== null) return;
+    const end = BigInt(bounds.last);
+    this.#walk = { lane, next: bounds.first === null ? end : BigInt(bounds.first) - 1n, end, spentMs: 0 };
+    // Whose backlog is over belongs to the others again; what it left behind comes before what is new of it.
+    if (this.#crowdSeen.size < this.#crowd.size) this.#floor = null;
+    this.#crowd = this.#crowdSeen;
+    this.#crowdSeen = new Set();
+  }
+
+  /** A lane has ended: another one may go on with its walk. */
+  leave(lane: ClaimingLane): void {
+    if (this.#walk?.lane === lane) this.#walk.lane = null;
+  }
+
+  /** The tenant's events stay in the outbox for so long. */
+  wait({ tenantId, forMs }: Pick<WaitingTenant, 'tenantId' | 'forMs'>): void {
+    if (!this.#isExpress()) this.#begin();
+    this.#waiting.set(tenantId, this.#now() + forMs);
+  }
+
+  /** How long nothing can come up by itself, ms: until somebody's wait ends or a walk is due. */
+  get restMs(): number {
+    const walks = this.#isExpress() && this.#walk === null ? [this.#nextWalkAt] : [];
+    return Math.max(1, Math.ceil(Math.min(...this.#waiting.values(), ...walks) - this.#now()));
+  }
+
+  /** Where somebody who is about to sleep has to look for events, and whose do not count. */
+  get awake(): { after: string; without: readonly string[] } {
+    if (!this.#isExpress()) return { after: '0', without: [] };
+    return { after: this.#floor?.older.position ?? '0', without: this.#everybodyInTheWay() };
+  }
+
+  /** What `lane` is to claim next; `after` is where it goes on in order. */
+  plan(lane: ClaimingLane, after: string): ClaimPlan {
+    const limit = this.#batchSize;
+    if (!this.#isExpress()) {
+      const begin = this.#afterRestart(lane, after);
+      return {
+        express: { ranges: [], without: [], limit },
+        inOrder: { after: begin, without: [], limit },
+        isWalk: false,
+      };
+    }
+    if (this.#walk?.lane === null) this.#walk.lane = lane;
+    const isWalk = this.#walk?.lane === lane;
+    const ranges: EventRange[] = this.#floor ? [{ after: this.#floor.older.position, upTo: null }] : [];
+    if (isWalk && this.#walk) {
+      ranges.push({ after: String(this.#walk.next), upTo: String(this.#walk.next + walkPagePositions) });
+    }
+    const takesInOrder =
+      !isWalk && (this.#floor === null || [...this.#crowd].some((tenant) => !this.#waiting.has(tenant)));
+    const inOrder = {
+      after: this.#afterRestart(lane, after),
+      without: [...this.#waiting.keys()],
+      limit: this.#othersAreThere() ? Math.min(limit, smallBatch) : limit,
+    };
+    return {
+      express: { ranges, without: this.#everybodyInTheWay(), limit: Math.min(limit, smallBatch) },
+      inOrder: takesInOrder ? inOrder : null,
+      isWalk,
+    };
+  }
+
+  /**
+   * Learns from what a plan came to. `express` are the answers of its ranges, `last` the last position given out (null when
+   * there were no express claims), `lastedMs` how long the claims took.
+   */
+  claimed(
+    plan: ClaimPlan,
+    answer: {
+      express: readonly (readonly ClaimedEvent[])[];
+      inOrder: readonly ClaimedEvent[];
+      last: string | null;
+      lastedMs: number;
+    },
+  ): void {
+    const { express, inOrder, last, lastedMs } = answer;
+    for (const events of [...express, inOrder]) this.#meet(events);
+    if (plan.inOrder && inOrder.length === plan.inOrder.limit) this.#findCrowd(inOrder, crowdShare);
+    if (!this.#isExpress()) return;
+    if (plan.inOrder?.after === '0' && inOrder.length < plan.inOrder.limit) this.#crowd = new Set();
+    for (const events of express) if (events.length === plan.express.limit) this.#findCrowd(events, crowdShareExpress);
+    const head = this.#floor && plan.express.ranges[0]?.upTo === null ? express[0] : undefined;
+    if (head && last !== null && head.length < plan.express.limit) this.#moveFloor(last);
+    if (plan.isWalk) this.#walked(plan, express.at(-1) ?? [], lastedMs);
+  }
+
+  #walked(plan: ClaimPlan, page: readonly ClaimedEvent[], lastedMs: number): void {
+    const walk = this.#walk;
+    if (!walk) return;
+    walk.spentMs += lastedMs;
+    const isFull = page.length === plan.express.limit;
+    walk.next = isFull ? BigInt(page.at(-1)?.position ?? walk.next) : walk.next + walkPagePositions;
+    if (walk.next < walk.end) return;
+    const mark = { position: String(walk.end), atMs: this.#now() };
+    this.#floor ??= { older: mark, newer: mark };
+    this.#walk = null;
+    this.#nextWalkAt = this.#now() + Math.max(walkEveryMs, walk.spentMs * walkShare);
+  }
+
+  #moveFloor(last: string): void {
+    const now = this.#now();
+    if (!this.#floor || now - this.#floor.newer.atMs < settledMs) return;
+    this.#floor = { older: this.#floor.newer, newer: { position: last, atMs: now } };
+  }
+
+  #findCrowd(events: readonly ClaimedEvent[], share: number): void {
+    const counts = new Map<string, number>();
+    for (const { tenantId } of events) counts.set(tenantId, (counts.get(tenantId) ?? 0) + 1);
+    const crowd = [...counts].filter(([, count]) => count >= events.length * share).map(([tenantId]) => tenantId);
+    if (crowd.length > 0 && !this.#isExpress()) this.#begin();
+    for (const tenantId of crowd) {
+      this.#crowd.add(tenantId);
+      this.#crowdSeen.add(tenantId);
+    }
+  }
+
+  /** Nothing is known of the outbox: a walk comes first. */
+  #begin(): void {
+    this.#walk = null;
+    this.#floor = null;
+    this.#nextWalkAt = 0;
+    this.#crowdSeen = new Set(this.#crowd);
+  }
+
+  #meet(events: readonly ClaimedEvent[]): void {
+    for (const { tenantId } of events) {
+      if (tenantId === this.#lastTenant) continue;
+      if (this.#lastTenant !== null) this.#othersSeenAt = this.#now();
+      this.#lastTenant = tenantId;
+    }
+  }
+
+  #othersAreThere(): boolean {
+    return this.#now() - this.#othersSeenAt < othersStayMs;
+  }
+
+  #everybodyInTheWay(): string[] {
+    return [...new Set([...this.#crowd, ...this.#waiting.keys()])];
+  }
+
+  /** Whether somebody's backlog, or quota, is to be got around. */
+  #isExpress(): boolean {
+    const now = this.#now();
+    for (const [tenantId, until] of this.#waiting) {
+      if (until > now) continue;
+      this.#waiting.delete(tenantId);
+      this.#restarts += 1;
+      this.#begin();
+    }
+    return this.#crowd.size + this.#waiting.size > 0;
+  }
+
+  #afterRestart(lane: ClaimingLane, after: string): string {
+    if (lane.restarts === this.#restarts) return after;
+    lane.restarts = this.#restarts;
+    lane.after = '0';
+    return '0';
+  }
+}
