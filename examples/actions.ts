@@ -41,6 +41,12 @@ export const orderMail: Actions = [
 ];
 // #endregion
 
+// #region transactional
+export const passwordReset: Actions = [
+  { type: 'email', subject: 'Your new password', text: 'Follow the link in this mail.', unsubscribe: false },
+];
+// #endregion
+
 // #region webhook
 export function orderWebhook(baseUrl: string): Actions {
   return [

@@ -1,4 +1,5 @@
 /** Events of your own code: stored in your transaction, matched like row changes. */
+import type { IncomingHttpHeaders } from 'node:http';
 import type pg from 'pg';
 import { z } from 'zod';
 import {
@@ -22,6 +23,16 @@ export class UserCreated extends DomainEvent {
     this.username = user.username;
     this.email = user.email;
   }
+}
+// #endregion
+
+/** What a sign-up tells. */
+type UserDetails = ConstructorParameters<typeof UserCreated>[1];
+
+// #region caused-by
+/** In a route that webhooks of workflows call, too. */
+export async function signUpFromRoute(tocsin: Tocsin, headers: IncomingHttpHeaders, user: UserDetails) {
+  return tocsin.events.dispatch(new UserCreated('acme', user), { causedBy: headers['tocsin-causation'] });
 }
 // #endregion
 

@@ -21,6 +21,12 @@ export const errorCodes = {
     meaning: 'The database lacks the schema: run `tocsin migrate`.',
   },
   unavailable: { httpStatus: 503, exitCode: 7, retryable: true, meaning: 'A service we stand on did not answer.' },
+  quota_exceeded: {
+    httpStatus: 429,
+    exitCode: 9,
+    retryable: false,
+    meaning: 'A quota of the tenant is used up; the message names it and its number.',
+  },
   timeout: { httpStatus: 504, exitCode: 8, retryable: true, meaning: 'What was waited for did not happen in time.' },
 } as const;
 

@@ -1,3 +1,4 @@
+import type { KeyObject } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { CaptureService } from './capture/capture-service.ts';
 import { DomainEvent } from './capture/domain-event.ts';
@@ -6,6 +7,7 @@ import { WakeUpListener } from './capture/wake-up-listener.ts';
 import { WorkflowEventHandler } from './capture/workflow-event-handler.ts';
 import { readSettings, type Settings, type SettingsInput } from './config.ts';
 import type { ActionHandler, Transports } from './deliver/action.ts';
+import { EndpointGate } from './deliver/endpoint-gate.ts';
 import { createHttpTransport } from './deliver/transports/http.ts';
 import { createSmtpTransport } from './deliver/transports/smtp.ts';
 import { createHandlers } from './engine/built-in-handlers.ts';
@@ -18,12 +20,18 @@ import { Metrics } from './runtime/metrics.ts';
 import { Worker } from './runtime/worker.ts';
 import { DeadLetterService } from './service/dead-letter-service.ts';
 import { DirectoryService } from './service/directory-service.ts';
+import { EndpointService } from './service/endpoint-service.ts';
 import { EntityTypeService } from './service/entity-type-service.ts';
 import { InboxService } from './service/inbox-service.ts';
+import { PreferenceService } from './service/preference-service.ts';
+import { QuotaService } from './service/quota-service.ts';
 import { RetentionService } from './service/retention-service.ts';
 import { SavedQueryService } from './service/saved-query-service.ts';
 import { SecretService } from './service/secret-service.ts';
+import { SuppressionService } from './service/suppression-service.ts';
 import { TemplateService } from './service/template-service.ts';
+import { TenantService } from './service/tenant-service.ts';
+import { readUnsubscribeKeys, UnsubscribeService } from './service/unsubscribe-service.ts';
 import { WorkflowService } from './service/workflow-service.ts';
 import { countSavedQuery } from './store/count-saved-query.ts';
 import { type Database, openDatabase } from './store/database.ts';
@@ -55,10 +63,21 @@ export type Tocsin = {
   readonly workflows: WorkflowService;
   readonly directory: DirectoryService;
   readonly inbox: InboxService;
+  /** What people do not want to be told. */
+  readonly preferences: PreferenceService;
+  /** Addresses that mails do not go to. */
+  readonly suppressions: SuppressionService;
+  /** Links by which recipients opt out: give it to `createUnsubscribeHandler`. */
+  readonly unsubscribe: UnsubscribeService;
+  /** Who tenants' mails are from. */
+  readonly tenants: TenantService;
   readonly entityTypes: EntityTypeService;
   readonly savedQueries: SavedQueryService;
   readonly templates: TemplateService;
   readonly secrets: SecretService;
+  readonly endpoints: EndpointService;
+  /** What tenants may use, and what they do. */
+  readonly quotas: QuotaService;
   readonly deadLetters: DeadLetterService;
   readonly retention: RetentionService;
   /** The long-running process of this one: `start()`, `stop()`. The same as `tocsin worker`. */
@@ -107,11 +126,26 @@ export async function createTocsin(options: TocsinOptions): Promise<Tocsin> {
     previousSecretsKeys: settings.previousSecretsKeys,
   });
   const templates = new TemplateService({ database });
+  const unsubscribe = new UnsubscribeService({
+    database,
+    ...(settings.unsubscribe && { baseUrl: settings.unsubscribe.baseUrl, keys: unsubscribeKeys(settings) }),
+  });
   const savedQueries = new SavedQueryService({ database });
   const smtp = settings.smtp ? createSmtpTransport(settings.smtp) : null;
   const http = createHttpTransport({
     allow: { hosts: settings.webhooks.allowHosts, cidrs: settings.webhooks.allowCidrs },
     ports: settings.webhooks.ports,
+    maxRequestBytes: settings.webhooks.maxRequestBytes,
+    // The gate bounds what one tenant sends to one endpoint: tenants who call the same host do not wait for each other.
+    connectionsPerOrigin: settings.worker.concurrency,
+  });
+  const endpointGate = new EndpointGate({
+    database,
+    policy: settings.webhooks,
+    perEndpoint: settings.webhooks.endpointConcurrency,
+    perTenant: Math.max(settings.webhooks.endpointConcurrency, Math.ceil(settings.worker.concurrency / 2)),
+    onPaused: (paused) => logger.warn(paused, 'an endpoint is paused'),
+    onError: (error) => logger.warn({ error: error.message }, 'the state of an endpoint was not read or written'),
   });
   const directory: Directory | BatchDirectory = hostDirectory ?? createDefaultDirectory(database);
   const engine = new WorkflowEngine({
@@ -120,15 +154,22 @@ export async function createTocsin(options: TocsinOptions): Promise<Tocsin> {
     directory,
     delivery: {
       transports: { sendMail: smtp?.sendMail ?? noMailServer, sendHttp: http.sendHttp },
-      openSecret: (tenantId, name) => secrets.openSecret(tenantId, name),
+      openSecret: (tenantId, name, url) => secrets.openSecret(tenantId, name, url),
+      endpoints: endpointGate,
+      maxWaitMs: settings.webhooks.maxWaitMs,
       storedTemplate: (tenantId, name) => templates.storedTemplate(tenantId, name),
+      unsubscribeUrl: (of) => unsubscribe.link(of),
     },
-    countMatches: (request) => countSavedQuery(database, { ...request, timeoutMs: savedQueryTimeoutMs }),
+    countMatches: (request) =>
+      countSavedQuery(database, { ...request, timeoutMs: savedQueryTimeoutMs, role: settings.savedQueries.role }),
     leaseMs: settings.worker.leaseMs,
     lookupTimeoutMs,
+    quotas: settings.quotas,
+    pauseAfterFailures: settings.pauseAfterFailures,
+    causationLimits: { maxDepth: settings.maxCausationDepth, maxRepeats: settings.maxCausationRepeats },
   });
   const retention = new RetentionService({ database });
-  const metrics = new Metrics(database);
+  const metrics = new Metrics(database, settings.quotas);
   const listener = new Worker({
     database,
     engine,
@@ -140,7 +181,7 @@ export async function createTocsin(options: TocsinOptions): Promise<Tocsin> {
     createListener: (handlers) => new WakeUpListener({ connectionConfig: database.connectionConfig, ...handlers }),
   });
   const events = new EventDispatcher();
-  events.registerHandler(DomainEvent, new WorkflowEventHandler(database));
+  events.registerHandler(DomainEvent, new WorkflowEventHandler(database, settings.quotas));
 
   return {
     settings,
@@ -150,13 +191,19 @@ export async function createTocsin(options: TocsinOptions): Promise<Tocsin> {
     capture: new CaptureService(database),
     events,
     engine,
-    workflows: new WorkflowService({ database, handlers, eventListener: listener }),
+    workflows: new WorkflowService({ database, handlers, quotas: settings.quotas, eventListener: listener }),
     directory: new DirectoryService({ database }),
     inbox: new InboxService({ database }),
+    preferences: new PreferenceService({ database, handlers }),
+    suppressions: new SuppressionService({ database }),
+    unsubscribe,
+    tenants: new TenantService({ database }),
     entityTypes: new EntityTypeService({ database }),
     savedQueries,
     templates,
     secrets,
+    endpoints: new EndpointService({ database }),
+    quotas: new QuotaService({ database, defaults: settings.quotas }),
     deadLetters: new DeadLetterService({ database }),
     retention,
     listener,
@@ -169,6 +216,11 @@ export async function createTocsin(options: TocsinOptions): Promise<Tocsin> {
       await database.close();
     },
   };
+}
+
+function unsubscribeKeys({ unsubscribe, secretsKey, previousSecretsKeys }: Settings): readonly KeyObject[] {
+  const { key, previousKeys = [] } = unsubscribe ?? {};
+  return readUnsubscribeKeys({ key, previousKeys, secretsKey, previousSecretsKeys });
 }
 
 /** What one look-up of a condition or resolver may take. */

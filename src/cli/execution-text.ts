@@ -24,12 +24,24 @@ export function statusText(status: ExecutionStatus): string {
 
 /** One execution for a terminal: what it was about, each condition, each recipient told or not, each attempt. */
 export function executionText(execution: ExecutionDetail): string {
-  const { workflowName, workflowVersion, status, sentence, event, trace, deliveries, durationMs } = execution;
+  const {
+    workflowName,
+    workflowVersion,
+    workflowPausedReason: paused,
+    status,
+    sentence,
+    event,
+    trace,
+    deliveries,
+    durationMs,
+  } = execution;
   const duration = durationMs === null ? '' : ` in ${durationMs} ms`;
   const about = event ? `${event.entityType} ${event.operation} ${event.entityId}` : 'an event that is no longer kept';
   return [
     `${bold(workflowName)} ${dim(`version ${workflowVersion}`)} on ${about}: ${statusText(status)}${duration} ${dim(execution.id)}`,
     ...(sentence ? [`  ${sentence}`] : []),
+    ...(paused ? [`  ${yellow('the workflow is paused')}: ${reasonSentence(paused)}`] : []),
+    ...(trace.causation ? [`  ${dim('after workflows')} ${trace.causation.join(' > ')}`] : []),
     ...trace.conditions.map((condition) => conditionText(condition, '  ')),
     ...trace.actions.flatMap((action) => [
       ...(action.reason ? [`  ${dim('-')} ${action.type}: ${reasonSentence(action.reason)}`] : []),

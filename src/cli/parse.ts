@@ -10,6 +10,13 @@ export function positiveInteger(value: string): number {
   return Number(value);
 }
 
+/** A number above 0. */
+export function positiveNumber(value: string): number {
+  if (!(Number(value) > 0 && Number.isFinite(Number(value))))
+    throw new InvalidArgumentError('a number above 0 is needed.');
+  return Number(value);
+}
+
 /** A TCP port; 0 for a free one. */
 export function port(value: string): number {
   if (!/^\d{1,5}$/.test(value) || Number(value) > 65_535)
@@ -39,6 +46,12 @@ export function moment(value: string, now: Date): Date {
     throw new WorkflowError('invalid', `"${value}" is no moment: write 2026-01-31T08:00:00Z, or 2h, 7d for a time ago`);
   }
   return parsed;
+}
+
+/** A moment to come: ISO 8601 with a time zone, or a time from now such as `2h` or `7d`. */
+export function momentAhead(value: string, now: Date): Date {
+  const then = moment(value, now);
+  return /^\d/.test(value) && /[smhd]$/.test(value) ? new Date(2 * now.getTime() - then.getTime()) : then;
 }
 
 /** JSON written on the line, or in a file (`@order.json`), or on standard input (`-`). */

@@ -1,19 +1,45 @@
-import type { CompiledAction, MessageContext, StoredTemplate, Transports } from '../deliver/action.ts';
+import type {
+  CompiledAction,
+  MessageContext,
+  OutgoingMail,
+  SecretRefusal,
+  StoredTemplate,
+  Transports,
+} from '../deliver/action.ts';
+import type { EndpointGate } from '../deliver/endpoint-gate.ts';
 import { redact } from '../log/redact.ts';
+import { appendCausation } from '../model/causation.ts';
+import { causedBy } from '../model/caused-by.ts';
+import { idTimeMs } from '../model/derived-id.ts';
 import type { WorkflowEvent } from '../model/event.ts';
+import { createMask } from '../model/mask-secrets.ts';
+import type { OptOut } from '../model/preference.ts';
 import type { Reason } from '../model/reason.ts';
 import type { Recipient } from '../model/recipient.ts';
+import type { Result } from '../model/result.ts';
 import { afterAttempt, type DeliveryOutcome, defaultRetryPolicy } from '../model/retry.ts';
 import { isStorableText } from '../model/storable-text.ts';
+import type { DeliveryRules, RulesQuestion } from '../store/delivery-rules.ts';
 import type { ClaimedDelivery } from '../store/pending-deliveries.ts';
 import type { AttemptRecord } from '../store/record-attempts.ts';
+import type { Bounce } from '../store/suppressions.ts';
 import type { NewNotification } from '../store/write-plan.ts';
 import type { RunnableAction, RunnableWorkflow } from './compile-workflow.ts';
+import { sendAsTenant } from './send-as-tenant.ts';
+import { sendThroughGate } from './send-through-gate.ts';
 
 /** What an attempt needs from outside. */
 export type DeliveryServices = {
-  readonly transports: Transports;
-  readonly openSecret: (tenantId: string, name: string) => Promise<string | null>;
+  readonly transports: Pick<Transports, 'sendHttp'> & {
+    readonly sendMail: (mail: OutgoingMail, signal: AbortSignal) => Promise<DeliveryOutcome>;
+  };
+  /** The link by which a recipient opts out; null or left out without the option `unsubscribe`. */
+  readonly unsubscribeUrl?: (of: OptOut) => string | null;
+  readonly openSecret: (tenantId: string, name: string, url?: string) => Promise<Result<string, SecretRefusal>>;
+  /** Circuit breakers of endpoints; without it every request goes out. */
+  readonly endpoints?: EndpointGate;
+  /** How long after its event a delivery may still wait for its endpoint, ms. Default: for ever. */
+  readonly maxWaitMs?: number;
   readonly storedTemplate: (tenantId: string, name: string) => Promise<StoredTemplate | null>;
 };
 
@@ -32,12 +58,17 @@ export async function attemptDelivery(options: {
   claimed: ClaimedDelivery;
   source: DeliverySource;
   services: DeliveryServices;
+  /** What was said about these deliveries, read just now. */
+  rules: DeliveryRules;
+  /** For an address that is not the recipient's, as actions of the host may use. */
+  readRules: (question: RulesQuestion) => Promise<DeliveryRules>;
   /** Aborted when the worker must stop now. */
   signal: AbortSignal;
 }): Promise<AttemptRecord> {
   const { claimed, source } = options;
   const startedAt = performance.now();
   const secrets: string[] = [];
+  const bounces: Bounce[] = [];
   const action = source.workflow?.actions.find((candidate) => candidate.partId === claimed.actionId);
   const policy = action?.retry ?? defaultRetryPolicy;
   const attempts = claimed.attempts - claimed.attemptsBase;
@@ -45,7 +76,7 @@ export async function attemptDelivery(options: {
   const isSpent = attempts > policy.maxAttempts;
   const { outcome, notification } = isSpent
     ? failed('attempts_exhausted')
-    : await attempt({ ...options, action, secrets });
+    : withinPatience(await attempt({ ...options, action, secrets, bounces }), options);
   const verdict = afterAttempt({
     policy,
     attempts,
@@ -60,14 +91,24 @@ export async function attemptDelivery(options: {
     leaseToken: claimed.leaseToken,
     attempt: claimed.attempts,
     outcome: outcome.status,
-    reason: outcome.status === 'delivered' ? null : outcome.reason,
+    reason: outcome.status === 'delivered' ? null : createMask(secrets)(outcome.reason),
     detail: outcome.detail ? detailText(outcome.detail, secrets) : null,
     startedAtMs: claimed.nowMs,
     durationMs: Math.round(performance.now() - startedAt),
     next: verdict.status,
     delayMs: verdict.status === 'pending' ? verdict.delayMs : 0,
     notification,
+    bounces,
   };
+}
+
+/** What waits for its endpoint longer than it may is given up, as a failed attempt that says what it waited for. */
+function withinPatience(attempted: Attempted, options: { claimed: ClaimedDelivery; services: DeliveryServices }) {
+  const { outcome } = attempted;
+  const { claimed, services } = options;
+  const waitedMs = claimed.nowMs - idTimeMs(claimed.id);
+  if (outcome.status !== 'postponed' || waitedMs <= (services.maxWaitMs ?? Number.POSITIVE_INFINITY)) return attempted;
+  return { ...attempted, outcome: { ...outcome, status: 'failed' as const } };
 }
 
 /** The detail as it is stored: without secrets, and never a reason to lose the outcome. */
@@ -87,46 +128,86 @@ async function attempt(options: {
   claimed: ClaimedDelivery;
   source: DeliverySource;
   services: DeliveryServices;
+  rules: DeliveryRules;
+  readRules: (question: RulesQuestion) => Promise<DeliveryRules>;
   action: RunnableAction | undefined;
   secrets: string[];
+  bounces: Bounce[];
   signal: AbortSignal;
 }): Promise<Attempted> {
-  const { claimed, source, services, action, secrets } = options;
+  const { claimed, source, services, rules, action, secrets, bounces } = options;
   if (!source.event) return failed('event_expired');
   if (!source.workflow || !action) return failed('version_missing');
   const { compiled } = action;
   if (compiled === null) return failed('unknown_handler');
   const { workflowId: id, name, version } = source.workflow;
+  const { tenantId, recipientId: userId, actionType: channel } = claimed;
+  const optOut =
+    action.unsubscribe && userId !== '' ? ({ tenantId, userId, channel, workflowId: id } satisfies OptOut) : null;
+  // Asked at the attempt and not only when planning: what was said in between counts.
+  if (optOut && rules.isMuted(optOut)) return skipped('opted_out');
   const message: MessageContext = {
     event: source.event,
     workflow: { id, name, version },
     recipient: claimed.recipient as Recipient | null,
   };
   if (compiled.kind === 'inbox') return composeAgain(compiled, claimed, message);
+  const unsubscribeUrl = optOut && (services.unsubscribeUrl?.(optOut) ?? null);
+  const recipientAddress = message.recipient?.email ?? null;
+  const sendMail = sendAsTenant({
+    tenantId,
+    unsubscribeUrl,
+    rulesFor: async (address) =>
+      address === recipientAddress
+        ? rules
+        : options.readRules({ people: [], addresses: [{ tenantId, address }], tenantIds: [tenantId] }),
+    sendMail: services.transports.sendMail,
+    onBounce: (bounce) => bounces.push(bounce),
+  });
   const signal = AbortSignal.any([options.signal, AbortSignal.timeout(action.timeoutMs)]);
-  const outcome = await within(signal, () =>
-    compiled.deliver({
-      ...message,
-      tenantId: claimed.tenantId,
-      deliveryId: claimed.id,
-      executionId: claimed.executionId,
-      attempt: claimed.attempts,
-      now: new Date(claimed.nowMs),
-      signal,
-      transports: services.transports,
-      secret: async (name) => {
-        const value = await services.openSecret(claimed.tenantId, name);
-        if (value !== null) secrets.push(value);
-        return value;
-      },
-      storedTemplate: (name) => services.storedTemplate(claimed.tenantId, name),
-    }),
+  const causation = appendCausation(source.event.causation, id);
+  const hasSecrets = () => secrets.length > 0;
+  const { sendHttp, settled } = sendThroughGate({
+    tenantId,
+    timeoutMs: action.timeoutMs,
+    signal,
+    stopping: options.signal,
+    gate: services.endpoints,
+    hasSecrets,
+    sendHttp: services.transports.sendHttp,
+  });
+  const outcome = await within({ signal, hasSecrets }, () =>
+    causedBy(causation, () =>
+      compiled.deliver({
+        ...message,
+        tenantId,
+        deliveryId: claimed.id,
+        executionId: claimed.executionId,
+        attempt: claimed.attempts,
+        causation,
+        now: new Date(claimed.nowMs),
+        signal,
+        transports: { sendHttp, sendMail },
+        unsubscribeUrl,
+        secret: async (name, url) => {
+          const opened = await services.openSecret(tenantId, name, url);
+          if (opened.ok) secrets.push(opened.value);
+          return opened;
+        },
+        storedTemplate: (name) => services.storedTemplate(claimed.tenantId, name),
+      }),
+    ),
   );
+  await settled();
   return { outcome, notification: null };
 }
 
 function failed(reason: Reason): Attempted {
   return { outcome: { status: 'failed', reason }, notification: null };
+}
+
+function skipped(reason: Reason): Attempted {
+  return { outcome: { status: 'skipped', reason }, notification: null };
 }
 
 /** An inbox notification that could not be composed when it was planned, and was redriven. */
@@ -141,7 +222,7 @@ function composeAgain(
   return { outcome: { status: 'delivered' }, notification: { id, tenantId, userId, executionId, ...content.value } };
 }
 
-const outcomeStatuses: readonly unknown[] = ['delivered', 'retry', 'failed'];
+const outcomeStatuses: readonly unknown[] = ['delivered', 'retry', 'failed', 'skipped', 'postponed'];
 const longestReason = 500;
 
 /** What a handler answered, if it is an outcome: a host's handler can answer anything. */
@@ -151,15 +232,21 @@ function checkedOutcome(answer: unknown): DeliveryOutcome {
   >;
   const isReasoned =
     typeof reason === 'string' && reason !== '' && reason.length <= longestReason && isStorableText(reason);
-  const isTimed = afterMs === undefined || (typeof afterMs === 'number' && Number.isFinite(afterMs) && afterMs >= 0);
+  const isTimed =
+    (afterMs === undefined && status !== 'postponed') ||
+    (typeof afterMs === 'number' && Number.isFinite(afterMs) && afterMs >= 0);
   if (outcomeStatuses.includes(status) && (status === 'delivered' || isReasoned) && isTimed)
     return answer as DeliveryOutcome;
-  const wanted = "{ status: 'delivered' }, { status: 'retry', reason, afterMs? } or { status: 'failed', reason }";
+  const wanted =
+    "{ status: 'delivered' }, { status: 'retry', reason, afterMs? }, { status: 'failed', reason } or { status: 'skipped', reason }";
   return { status: 'retry', reason: 'handler_failed', detail: { error: `the handler must answer ${wanted}` } };
 }
 
 /** The handler's outcome, or `timeout` when it does not come before the signal, also from a handler that ignores it. */
-async function within(signal: AbortSignal, deliver: () => ReturnType<External['deliver']>): Promise<DeliveryOutcome> {
+async function within(
+  { signal, hasSecrets }: { signal: AbortSignal; hasSecrets: () => boolean },
+  deliver: () => ReturnType<External['deliver']>,
+): Promise<DeliveryOutcome> {
   const { promise: timeUp, resolve } = Promise.withResolvers<DeliveryOutcome>();
   const onAbort = () => resolve({ status: 'retry', reason: 'timeout' });
   signal.addEventListener('abort', onAbort, { once: true });
@@ -167,9 +254,14 @@ async function within(signal: AbortSignal, deliver: () => ReturnType<External['d
     return await Promise.race([Promise.resolve(deliver()).then(checkedOutcome), timeUp]);
   } catch (error) {
     if (signal.aborted) return { status: 'retry', reason: 'timeout' };
-    const message = error instanceof Error ? error.message : String(error);
-    return { status: 'retry', reason: 'handler_failed', detail: { error: message } };
+    return { status: 'retry', reason: 'handler_failed', detail: { error: thrownText(error, hasSecrets()) } };
   } finally {
     signal.removeEventListener('abort', onAbort);
   }
+}
+
+/** What a handler threw. One that had secrets may have put them into its message, in a spelling nobody looks for. */
+function thrownText(error: unknown, hasSecrets: boolean): string {
+  if (hasSecrets) return 'the handler threw; its message is not kept, because the attempt had secrets';
+  return error instanceof Error ? error.message : String(error);
 }

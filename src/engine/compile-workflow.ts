@@ -30,6 +30,8 @@ export type RunnableWorkflow = {
   readonly conditions: AllConditions;
   readonly recipients: readonly RecipientPart[];
   readonly actions: readonly RunnableAction[];
+  /** One of its actions is. */
+  readonly isOrdered: boolean;
 };
 
 export type RunnableAction = {
@@ -45,6 +47,10 @@ export type RunnableAction = {
   readonly retry: RetryPolicy;
   readonly timeoutMs: number;
   readonly queue: string;
+  /** Its deliveries about one entity go one after the other. */
+  readonly isOrdered: boolean;
+  /** Whether recipients can opt out of it. */
+  readonly unsubscribe: boolean;
 };
 
 /**
@@ -54,6 +60,9 @@ export type RunnableAction = {
 export function compileWorkflow(published: PublishedWorkflow, handlers: Handlers): RunnableWorkflow {
   const { definition } = published;
   const recipients = compileRecipients(definition.recipients, handlers);
+  const actions = definition.actions.map((action) =>
+    compileAction(action, { handlers, recipients, queue: definition.settings.queue }),
+  );
   return {
     workflowId: published.workflowId,
     tenantId: published.tenantId,
@@ -63,9 +72,8 @@ export function compileWorkflow(published: PublishedWorkflow, handlers: Handlers
     triggers: definition.triggers,
     conditions: compileConditions(definition.conditions, handlers),
     recipients,
-    actions: definition.actions.map((action) =>
-      compileAction(action, { handlers, recipients, queue: definition.settings.queue }),
-    ),
+    actions,
+    isOrdered: actions.some(({ isActive, isOrdered }) => isActive && isOrdered),
   };
 }
 
@@ -84,6 +92,8 @@ function compileAction(
     retry,
     timeoutMs,
     queue,
+    ordering,
+    unsubscribe,
     ...rest
   } = definition;
   const handler = context.handlers.actions.get(type) as ActionHandler | undefined;
@@ -98,6 +108,8 @@ function compileAction(
     retry: retryPolicy(retry),
     timeoutMs: timeoutMs ?? handler?.defaultTimeoutMs ?? 30_000,
     queue: queue ?? context.queue,
+    isOrdered: ordering === 'entity',
+    unsubscribe: unsubscribe ?? true,
   };
 }
 

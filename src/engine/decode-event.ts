@@ -18,6 +18,7 @@ class DecodedEvent implements WorkflowEvent {
   readonly actor: string | null;
   readonly traceContext: string | null;
   readonly idempotencyKey: string | null;
+  readonly causation: string | null;
   readonly occurredAt: Date;
   readonly #row: StoredEvent;
   #payload: Json | undefined;
@@ -34,6 +35,7 @@ class DecodedEvent implements WorkflowEvent {
     this.actor = row.actor;
     this.traceContext = row.traceContext;
     this.idempotencyKey = row.idempotencyKey;
+    this.causation = row.causation;
     this.occurredAt = new Date(row.occurredAtMs);
     this.#row = row;
   }

@@ -7,7 +7,12 @@ export type PreparedBatch = {
   readonly write: (runner: Runner) => readonly Promise<unknown>[];
   /** Called after the commit: wakes what comes next. */
   readonly committed: () => void;
+  /** Tenants that used up a quota: events of theirs in this batch were left in the outbox, where they wait. */
+  readonly waiting?: readonly WaitingTenant[];
 };
+
+/** A tenant whose events are not to be claimed for so long, and how many of them were left out of a batch. */
+export type WaitingTenant = { readonly tenantId: string; readonly forMs: number; readonly events: number };
 
 export type EventProcessor = {
   /** Decides what to write for these events. May read through the connection; writes nothing itself. */

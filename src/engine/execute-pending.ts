@@ -6,6 +6,7 @@ import type { ActionTrace, ExecutionStatus, ExecutionTrace, RecipientTrace } fro
 import { stringifyJson } from '../model/json.ts';
 import type { Directory } from '../model/recipient.ts';
 import type { Database } from '../store/database.ts';
+import { noDeliveryRules, readInboxRules } from '../store/delivery-rules.ts';
 import {
   type ClaimedExecution,
   finishExecution,
@@ -18,7 +19,7 @@ import { insertDeliveries } from '../store/write-plan.ts';
 import type { RunnableWorkflow } from './compile-workflow.ts';
 import { decideActions, groupByRecipients } from './decide-actions.ts';
 import { skipReason } from './match-batch.ts';
-import { emptyPlan, planAction } from './plan-execution.ts';
+import { asksMutedInbox, emptyPlan, planAction } from './plan-execution.ts';
 
 /** What the execute stage needs from outside. */
 export type ExecuteServices = {
@@ -29,6 +30,8 @@ export type ExecuteServices = {
   readonly leaseMs: number;
   /** What one look-up may take, ms. */
   readonly lookupTimeoutMs: number;
+  /** Recipients that an action of the tenant may tell at most; null: as many as the workflow says. */
+  readonly recipientQuota: number | null;
   readonly signal: AbortSignal;
 };
 
@@ -146,6 +149,7 @@ async function planGroup(
         event: source.event,
         excludeActor: source.workflow.settings.excludeActor,
         maxRecipients: source.workflow.settings.maxRecipients,
+        quota: services.recipientQuota,
         alreadyTold,
         directory: services.directory,
         pageSize,
@@ -155,9 +159,15 @@ async function planGroup(
   for await (const page of pages) {
     recipients.push(...page.traces);
     const rows = emptyPlan();
+    const rules = group.some(asksMutedInbox)
+      ? await readInboxRules(
+          services.database.pool,
+          page.recipients.map(({ id }) => ({ tenantId: source.workflow.tenantId, userId: id })),
+        )
+      : noDeliveryRules;
     for (const { action } of group) {
       const before = rows.deliveries.length;
-      planAction(rows, { executionId: claimed.id, ...source }, { action, ...page });
+      planAction(rows, { executionId: claimed.id, ...source, place: claimed.place, rules }, { action, ...page });
       planned.set(action.partId, (planned.get(action.partId) ?? 0) + rows.deliveries.length - before);
     }
     await holdingLease(claimed, services, (client) => insertDeliveries(client, rows.deliveries, rows.notifications));

@@ -5,14 +5,27 @@ import { executionId } from '../model/derived-id.ts';
 import type { WorkflowEvent } from '../model/event.ts';
 import { type ActionTrace, type ExecutionTrace, executionStatus } from '../model/execution.ts';
 import { stringifyJson } from '../model/json.ts';
-import type { RecipientQuery } from '../model/recipient.ts';
+import type { Place } from '../model/ordering.ts';
+import { queryKey, type RecipientQuery } from '../model/recipient.ts';
+import { landed } from '../store/connection.ts';
+import { type DeliveryRules, noDeliveryRules } from '../store/delivery-rules.ts';
 import type { NewDelivery, NewExecution, NewNotification } from '../store/write-plan.ts';
 import type { RunnableWorkflow } from './compile-workflow.ts';
 import { type ActionDecision, decideActionsNow, groupByRecipients } from './decide-actions.ts';
-import { emptyPlan, planAction } from './plan-execution.ts';
+import { asksMutedInbox, emptyPlan, planAction } from './plan-execution.ts';
 
 /** One event and one workflow whose trigger fits. */
-export type Match = { readonly event: WorkflowEvent; readonly workflow: RunnableWorkflow; readonly verdict: Verdict };
+export type Match = {
+  readonly event: WorkflowEvent;
+  readonly workflow: RunnableWorkflow;
+  readonly verdict: Verdict;
+  /** Null unless deliveries of the workflow go one after the other. */
+  readonly place: Place | null;
+  /** The chain of workflows that led to the event, when it is a loop that ends here; else null. */
+  readonly loop: readonly string[] | null;
+  /** Recipients that an action of the tenant may tell at most; null: as many as the workflow says. */
+  readonly recipientQuota: number | null;
+};
 
 /** Rows that a batch of matches comes to. */
 export type MatchedRows = {
@@ -28,32 +41,61 @@ type InlinePlan = {
   readonly queries: readonly RecipientQuery[];
 };
 
-/** Answers all queries of a batch in one statement; `too_many` for those with more users than fit into one. */
-export type AskDirectory = (
-  requests: readonly { tenantId: string; query: RecipientQuery }[],
-) => Promise<RecipientAnswers>;
+type DirectoryRequest = { readonly tenantId: string; readonly query: RecipientQuery };
+
+/** What planning at once may ask, each of a whole batch in one statement. */
+export type BatchLookups = {
+  /** Answers all queries; `too_many` for those with more users than fit into one. */
+  readonly askDirectory: (requests: readonly DirectoryRequest[]) => Promise<RecipientAnswers>;
+  /** Those of the tenants in which anybody has muted the inbox. */
+  readonly tenantsWithMutedInboxes: (tenantIds: readonly string[]) => Promise<ReadonlySet<string>>;
+  readonly readInboxRules: (people: readonly { tenantId: string; userId: string }[]) => Promise<DeliveryRules>;
+};
 
 /** Above this many deliveries in one batch, what is left waits for the execute stage, which pages. */
 const maxInlineDeliveries = 20_000;
 
 /**
  * Turns matches into executions. What takes no look-up beyond the default directory is planned at once; everything else
- * becomes a pending execution for the execute stage. Pure but for `askDirectory` (null when the host has its own directory).
+ * becomes a pending execution for the execute stage. Pure but for `lookups` (null when the host has its own directory).
  */
-export async function planMatches(matches: readonly Match[], askDirectory: AskDirectory | null): Promise<MatchedRows> {
+export async function planMatches(matches: readonly Match[], lookups: BatchLookups | null): Promise<MatchedRows> {
   const rows: MatchedRows = { executions: [], deliveries: [], notifications: [] };
   const inline: InlinePlan[] = [];
   for (const match of matches) {
-    const plan = match.verdict === true && askDirectory ? inlinePlan(match) : null;
+    const plan = match.verdict === true && match.loop === null && lookups ? inlinePlan(match) : null;
     if (plan) inline.push(plan);
     else rows.executions.push(undecided(match));
   }
   const requests = inline.flatMap(({ match, queries }) =>
     queries.map((query) => ({ tenantId: match.workflow.tenantId, query })),
   );
-  const answers: RecipientAnswers = requests.length > 0 && askDirectory ? await askDirectory(requests) : new Map();
-  for (const plan of inline) addPlanned(rows, plan, answers);
+  const asked = requests.length > 0 && lookups ? await ask(lookups, inline, requests) : nothingAsked;
+  for (const plan of inline) addPlanned(rows, plan, asked);
   return rows;
+}
+
+type Asked = { readonly answers: RecipientAnswers; readonly rules: DeliveryRules };
+const nothingAsked: Asked = { answers: new Map(), rules: noDeliveryRules };
+
+/** Asks the directory and, in the same flight, where anybody has muted the inbox: what people said is read only there. */
+async function ask(
+  lookups: BatchLookups,
+  inline: readonly InlinePlan[],
+  requests: readonly DirectoryRequest[],
+): Promise<Asked> {
+  const notifying = inline.filter(({ decision }) => decision.due.some(asksMutedInbox));
+  const tenantIds = [...new Set(notifying.map(({ match }) => match.workflow.tenantId))];
+  const [answers, muted] = await landed([
+    lookups.askDirectory(requests),
+    tenantIds.length > 0 ? lookups.tenantsWithMutedInboxes(tenantIds) : Promise.resolve(new Set<string>()),
+  ]);
+  if (muted.size === 0) return { answers, rules: noDeliveryRules };
+  const people = requests.flatMap(({ tenantId, query }) => {
+    const found = muted.has(tenantId) ? answers.get(queryKey(tenantId, query)) : undefined;
+    return found === undefined || found === 'too_many' ? [] : found.map(({ id }) => ({ tenantId, userId: id }));
+  });
+  return { answers, rules: await lookups.readInboxRules(people) };
 }
 
 function inlinePlan(match: Match): InlinePlan | null {
@@ -70,17 +112,23 @@ function inlinePlan(match: Match): InlinePlan | null {
 }
 
 /** An execution that is not planned here: pending, or already known to do nothing. */
-function undecided({ event, workflow, verdict }: Match): NewExecution {
+function undecided(match: Match): NewExecution {
+  const { event, workflow, verdict, loop } = match;
+  const id = executionId(event.id, workflow.workflowId, workflow.version);
+  if (loop !== null) {
+    const trace = { conditions: traceConditions(event, workflow), actions: [], causation: loop };
+    return newExecution(match, { id, status: 'skipped', reason: 'loop_detected', trace });
+  }
   const isPending = verdict === true || verdict === 'deferred';
-  return newExecution(event, workflow, {
-    id: executionId(event.id, workflow.workflowId, workflow.version),
+  return newExecution(match, {
+    id,
     status: isPending ? 'pending' : verdict === 'error' ? 'failed' : 'skipped',
     reason: isPending ? null : verdict === 'error' ? 'condition_error' : 'conditions_false',
     trace: isPending ? null : { conditions: traceConditions(event, workflow), actions: [] },
   });
 }
 
-function addPlanned(rows: MatchedRows, { match, decision }: InlinePlan, answers: RecipientAnswers): void {
+function addPlanned(rows: MatchedRows, { match, decision }: InlinePlan, { answers, rules }: Asked): void {
   const { event, workflow } = match;
   const id = executionId(event.id, workflow.workflowId, workflow.version);
   const plan = emptyPlan();
@@ -95,7 +143,7 @@ function addPlanned(rows: MatchedRows, { match, decision }: InlinePlan, answers:
       const before = plan.deliveries.length;
       planAction(
         plan,
-        { executionId: id, event, workflow },
+        { executionId: id, event, workflow, place: match.place, rules },
         { action, recipients: page.recipients, leftOut: page.leftOut },
       );
       actions.push({
@@ -111,7 +159,7 @@ function addPlanned(rows: MatchedRows, { match, decision }: InlinePlan, answers:
   rows.notifications.push(...plan.notifications);
   const status = executionStatus(plan);
   rows.executions.push(
-    newExecution(event, workflow, {
+    newExecution(match, {
       id,
       status,
       reason: status === 'skipped' ? skipReason(actions) : null,
@@ -130,8 +178,9 @@ function audienceOf(
   isOnce: boolean,
 ): AudiencePage | 'too_many' {
   if (isOnce) return nobody;
-  const { excludeActor, maxRecipients } = match.workflow.settings;
-  return combineRecipients(parts, { event: match.event, excludeActor, maxRecipients, answers });
+  const { event, workflow, recipientQuota: quota } = match;
+  const { excludeActor, maxRecipients } = workflow.settings;
+  return combineRecipients(parts, { event, excludeActor, maxRecipients, quota, answers });
 }
 
 /** Why an execution had nothing to do: nobody to tell, or no action left. */
@@ -145,8 +194,7 @@ function traceConditions(event: WorkflowEvent, workflow: RunnableWorkflow): Exec
 }
 
 function newExecution(
-  event: WorkflowEvent,
-  workflow: RunnableWorkflow,
+  { event, workflow, place }: Match,
   state: {
     id: string;
     status: NewExecution['status'];
@@ -167,5 +215,6 @@ function newExecution(
     deliveriesOpen: state.counts?.open ?? 0,
     deliveriesDone: state.counts?.done ?? 0,
     deliveriesFailed: state.counts?.failed ?? 0,
+    place,
   };
 }

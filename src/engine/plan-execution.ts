@@ -3,7 +3,9 @@ import type { AudiencePage } from '../execute/audience.ts';
 import { deliveryId } from '../model/derived-id.ts';
 import type { WorkflowEvent } from '../model/event.ts';
 import { stringifyJson } from '../model/json.ts';
+import { deliveryPlace, type Place } from '../model/ordering.ts';
 import type { Recipient } from '../model/recipient.ts';
+import type { DeliveryRules } from '../store/delivery-rules.ts';
 import type { NewDelivery, NewNotification } from '../store/write-plan.ts';
 import type { RunnableAction, RunnableWorkflow } from './compile-workflow.ts';
 
@@ -24,6 +26,10 @@ export type PlanContext = {
   readonly executionId: string;
   readonly event: WorkflowEvent;
   readonly workflow: RunnableWorkflow;
+  /** Of the execution; null when its deliveries go in any order. */
+  readonly place: Place | null;
+  /** What the recipients of inbox notifications have said about them. */
+  readonly rules: DeliveryRules;
 };
 
 /**
@@ -54,6 +60,11 @@ function addRecipient(
   const { action, recipient } = target;
   const { compiled } = action;
   if (compiled?.kind === 'inbox') {
+    if (hasMutedInbox(context, action, recipient.id)) {
+      const skipped = { recipientId: recipient.id, recipient: null, status: 'skipped', reason: 'opted_out' } as const;
+      plan.deliveries.push(newDelivery(context, { action, ...skipped }));
+      return;
+    }
     const message: MessageContext = {
       event: context.event,
       workflow: { id: context.workflow.workflowId, name: context.workflow.name, version: context.workflow.version },
@@ -87,6 +98,17 @@ function addRecipient(
       newDelivery(context, { action, recipientId: recipient.id, recipient: null, status: 'skipped', reason: refusal }),
     );
   }
+}
+
+/** Other actions ask when they are attempted; a notification stands as soon as it is planned. */
+function hasMutedInbox({ workflow, rules }: PlanContext, action: RunnableAction, userId: string): boolean {
+  const { tenantId, workflowId } = workflow;
+  return action.unsubscribe && rules.isMuted({ tenantId, userId, channel: action.type, workflowId });
+}
+
+/** Says whether recipients of the action can have muted it and this is decided when planning. */
+export function asksMutedInbox({ action }: { readonly action: RunnableAction }): boolean {
+  return action.unsubscribe && action.compiled?.kind === 'inbox';
 }
 
 function addPending(
@@ -123,5 +145,9 @@ function newDelivery(
     queue: action.queue,
     status,
     reason,
+    place:
+      status === 'pending' && action.isOrdered && context.place
+        ? deliveryPlace(context.place, action.partId, recipientId)
+        : null,
   };
 }

@@ -4,35 +4,44 @@ import type { RecipientResolver } from '../execute/recipient.ts';
 import type { RecipientAnswers } from '../execute/resolve-recipients.ts';
 import type { Handlers } from '../handlers.ts';
 import type { ConditionHandler, ConditionServices } from '../match/condition.ts';
+import { type CausationLimits, defaultCausationLimits, loopOf } from '../model/causation.ts';
 import type { WorkflowEvent } from '../model/event.ts';
 import type { ExecutionStatus } from '../model/execution.ts';
-import type { Directory, RecipientQuery } from '../model/recipient.ts';
+import { executionPlace } from '../model/ordering.ts';
+import { type Quotas, unlimited } from '../model/quota.ts';
+import type { Directory, Recipient, RecipientQuery } from '../model/recipient.ts';
 import { type ClaimedEvent, readLargeEvent } from '../store/claim-events.ts';
 import { type Connection, landed, type Runner } from '../store/connection.ts';
 import type { Database } from '../store/database.ts';
+import {
+  type DeliveryRules,
+  noDeliveryRules,
+  readDeliveryRules,
+  readInboxRules,
+  tenantsWithMutedInboxes,
+} from '../store/delivery-rules.ts';
+import { letEventsWait } from '../store/event-order.ts';
+import type { FailingWorkflow } from '../store/failing-workflows.ts';
 import { finishEvents, giveUpEvent, insertHistoryEvent } from '../store/finish-events.ts';
 import { readDefinitionsVersion } from '../store/load-definitions.ts';
-import {
-  type ClaimedDelivery,
-  claimDeliveries,
-  renewDeliveryLeases,
-  returnDeliveries,
-} from '../store/pending-deliveries.ts';
-import { type ClaimedExecution, claimExecutions } from '../store/pending-executions.ts';
+import { type ClaimedDelivery, postponeDeliveries } from '../store/pending-deliveries.ts';
+import type { ClaimedExecution } from '../store/pending-executions.ts';
 import { readExecutionOrigins, readStoredEvent } from '../store/read-events.ts';
-import {
-  type AttemptRecord,
-  insertRecordedNotifications,
-  recordAttempts,
-  recordLostAttempts,
-} from '../store/record-attempts.ts';
-import { insertDeliveries, insertExecutions } from '../store/write-plan.ts';
+import { type AttemptRecord, insertRecordedNotifications, recordAttempts } from '../store/record-attempts.ts';
+import { insertBounces } from '../store/suppressions.ts';
+import { addUsage } from '../store/tenant-usage.ts';
+import { insertDeliveries, insertExecutions, type NewExecution } from '../store/write-plan.ts';
+import { admitEvents } from './admit-events.ts';
 import { attemptDelivery, type DeliveryServices, type DeliverySource } from './attempt-delivery.ts';
 import { decodeEvent } from './decode-event.ts';
 import { DefinitionCache } from './definition-cache.ts';
 import type { EventProcessor, PreparedBatch } from './event-processor.ts';
 import { executePending } from './execute-pending.ts';
-import { type AskDirectory, type Match, type MatchedRows, planMatches } from './match-batch.ts';
+import { FailureReview } from './failure-review.ts';
+import { holdBack, turnDelayMs } from './keep-order.ts';
+import { LeasedWork } from './leased-work.ts';
+import { type BatchLookups, type Match, type MatchedRows, planMatches } from './match-batch.ts';
+import { QuotaBook } from './quota-book.ts';
 
 /** A directory that can answer a whole batch in one statement: the default one. */
 export type BatchDirectory = Directory & {
@@ -53,6 +62,14 @@ export type WorkflowEngineOptions = {
   readonly leaseMs: number;
   /** What one look-up of a condition or resolver may take, ms. */
   readonly lookupTimeoutMs: number;
+  /** Quotas of tenants that have none of their own; default none. */
+  readonly quotas?: Quotas;
+  /** Length of the minute that quotas count in, ms; tests shorten it. */
+  readonly usageWindowMs?: number;
+  /** So many executions of a workflow that fail in a row through its own fault pause it; default 0: never. */
+  readonly pauseAfterFailures?: number;
+  /** When events that come of workflows' own effects start no more of them; default `defaultCausationLimits`. */
+  readonly causationLimits?: CausationLimits;
 };
 
 type EngineEvents = {
@@ -60,6 +77,10 @@ type EngineEvents = {
   executed: [statuses: readonly ExecutionStatus[]];
   /** Deliveries wait. */
   planned: [];
+  /** Workflows were set inactive because they only fail. */
+  paused: [workflows: readonly FailingWorkflow[]];
+  /** Executions that were stopped as loops. */
+  looped: [executions: readonly Pick<NewExecution, 'id' | 'tenantId' | 'workflowId' | 'eventId'>[]];
 };
 
 /** Recipients of a query that are planned in the transaction of the match; more of them wait for the execute stage. */
@@ -73,11 +94,23 @@ export class WorkflowEngine extends EventEmitter<EngineEvents> implements EventP
   readonly handlers: Handlers;
   readonly #options: WorkflowEngineOptions;
   readonly #definitions: DefinitionCache;
+  readonly #failures: FailureReview;
+  readonly #quotas: QuotaBook;
+  readonly #usageWindowMs: number;
+  readonly #leased: LeasedWork;
 
   constructor(options: WorkflowEngineOptions) {
     super();
+    const { database, leaseMs, quotas = unlimited, usageWindowMs = 60_000 } = options;
+    this.#quotas = new QuotaBook(database.pool, quotas);
+    this.#usageWindowMs = usageWindowMs;
+    this.#leased = new LeasedWork({ database, quotas: this.#quotas, leaseMs, usageWindowMs });
     this.#options = options;
     this.handlers = options.handlers;
+    this.#failures = new FailureReview({
+      database: options.database,
+      threshold: options.pauseAfterFailures ?? 0,
+    });
     this.#definitions = new DefinitionCache(options.database.pool, options.handlers);
   }
 
@@ -110,29 +143,44 @@ export class WorkflowEngine extends EventEmitter<EngineEvents> implements EventP
     claimed: readonly ClaimedEvent[],
     definitionsVersion: number,
   ): Promise<PreparedBatch> {
-    await this.#definitions.refresh(definitionsVersion);
+    await Promise.all([this.#definitions.refresh(definitionsVersion), this.#quotas.refresh(definitionsVersion)]);
+    const windowMs = this.#usageWindowMs;
+    const { admitted, waiting, tooLarge, counts } = await admitEvents(connection, claimed, {
+      quotas: this.#quotas,
+      windowMs,
+    });
     const finished: string[] = [];
-    const homeless: ClaimedEvent[] = [];
+    const givenUp = [...tooLarge];
     const matches: Match[] = [];
-    for (const row of claimed) {
+    for (const row of admitted) {
       if (row.tenantId === '') {
-        homeless.push(row);
+        givenUp.push({ position: row.position, failure: 'tenant_missing', attempts: row.attempts });
         continue;
       }
       finished.push(row.position);
       const whole = row.isLarge ? { ...row, ...(await readLargeEvent(connection, row.position)) } : row;
-      this.#match(decodeEvent(whole), matches);
+      this.#match(decodeEvent(whole), { position: row.position, matches });
     }
-    const rows = await planMatches(matches, this.#askDirectory(connection));
+    const ordered = new Set(matches.flatMap(({ place }) => place?.position ?? []));
+    const held = ordered.size === 0 ? ordered : await holdBack(connection, { claimed: admitted, ordered });
+    const heldIds = new Set(
+      held.size === 0 ? [] : admitted.filter((row) => held.has(row.position)).map(({ id }) => id),
+    );
+    const due = held.size === 0 ? matches : matches.filter(({ event }) => !heldIds.has(event.id));
+    const rows = await planMatches(due, this.#lookups(connection));
     return {
       write: (runner) => [
-        finishEvents(runner, finished),
-        ...homeless.map(({ position, attempts }) =>
-          giveUpEvent(runner, { position, failure: 'tenant_missing', attempts }),
+        finishEvents(
+          runner,
+          finished.filter((position) => !held.has(position)),
         ),
+        letEventsWait(runner, { positions: [...held], delayMs: turnDelayMs }),
+        ...givenUp.map((event) => giveUpEvent(runner, event)),
+        addUsage(runner, { kind: 'events', counts, windowMs }),
         ...writeRows(runner, rows),
       ],
       committed: () => this.#announce(rows),
+      waiting,
     };
   }
 
@@ -150,8 +198,8 @@ export class WorkflowEngine extends EventEmitter<EngineEvents> implements EventP
       await this.#definitions.refresh(await readDefinitionsVersion(client));
       await insertHistoryEvent(client, event);
       const matches: Match[] = [];
-      this.#match(event, matches);
-      const planned = await planMatches(matches, this.#askDirectory(client));
+      this.#match(event, { position: null, matches });
+      const planned = await planMatches(matches, this.#lookups(client));
       await landed(writeRows(client, planned));
       return planned;
     });
@@ -161,77 +209,94 @@ export class WorkflowEngine extends EventEmitter<EngineEvents> implements EventP
 
   /** Decides and plans executions that wait for look-ups; answers how many it took. */
   async executeDue(limit: number, signal: AbortSignal): Promise<number> {
-    const { database, leaseMs } = this.#options;
-    const claimed = await claimExecutions(database.pool, { limit, leaseMs });
+    const claimed = await this.#leased.claimExecutions(limit);
     const statuses = await Promise.all(claimed.map((execution) => this.#execute(execution, signal)));
     const written = statuses.filter((status) => status !== 'postponed' && status !== 'lost');
     if (written.length > 0) this.emit('executed', written);
+    this.#failures.remember(claimed.filter((_execution, index) => statuses[index] === 'failed').map(({ id }) => id));
     if (written.includes('running')) this.emit('planned');
     return claimed.length;
   }
 
-  /** Leases due deliveries of the action types known here. */
-  async claim(limit: number, queues: readonly string[] | null): Promise<readonly ClaimedDelivery[]> {
-    const { database, leaseMs } = this.#options;
-    const claimed = await claimDeliveries(database.pool, {
-      limit,
-      leaseMs,
-      queues,
-      actionTypes: this.handlers.actions.types(),
-    });
-    const lost = claimed.filter((delivery) => delivery.takenOver);
-    await recordLostAttempts(
-      database.pool,
-      lost.map(({ id, tenantId, attempts }) => ({ deliveryId: id, tenantId, attempt: attempts - 1 })),
-    );
-    return claimed;
+  /** Leases due deliveries of the action types known here. `held` are those that this process has already. */
+  async claim(
+    limit: number,
+    queues: readonly string[] | null,
+    held: readonly ClaimedDelivery[] = [],
+  ): Promise<readonly ClaimedDelivery[]> {
+    return this.#leased.claimDeliveries({ limit, queues, held, actionTypes: this.handlers.actions.types() });
   }
 
   /** Starts one attempt of each; the promises do not reject. */
   async attempt(claimed: readonly ClaimedDelivery[], signal: AbortSignal): Promise<readonly Promise<AttemptRecord>[]> {
-    const sources = await this.#sourcesOf(claimed);
+    const [sources, rules] = await Promise.all([this.#sourcesOf(claimed), this.#rulesOf(claimed)]);
     return claimed.map((delivery) =>
       attemptDelivery({
         claimed: delivery,
         source: sources.get(delivery.executionId) ?? { event: null, workflow: null },
         services: this.#options.delivery,
+        rules,
+        readRules: (question) => readDeliveryRules(this.#options.database.pool, question),
         signal,
       }),
     );
   }
 
   /** Records attempts and moves their deliveries and executions on. */
-  async record(records: readonly AttemptRecord[]): Promise<void> {
+  async record(all: readonly AttemptRecord[]): Promise<void> {
     const { database } = this.#options;
+    const postponed = all.filter(({ outcome }) => outcome === 'postponed');
+    await postponeDeliveries(database.pool, postponed);
+    await this.#leased.uncount(postponed);
+    const records = all.filter(({ outcome }) => outcome !== 'postponed');
+    this.#failures.remember(records.filter(({ next }) => next === 'dead').map(({ executionId }) => executionId));
     const notifications = records.flatMap(({ notification }) => notification ?? []);
-    if (notifications.length === 0) {
+    const bounces = records.flatMap((record) => record.bounces);
+    if (notifications.length === 0 && bounces.length === 0) {
       await recordAttempts(database.pool, records);
       return;
     }
     await database.transaction(async (_tx, client) => {
       await recordAttempts(client, records);
-      await insertRecordedNotifications(client, notifications);
+      if (notifications.length > 0) await insertRecordedNotifications(client, notifications);
+      if (bounces.length > 0) await insertBounces(client, bounces);
     });
   }
 
+  /** Pauses workflows that fail too often in a row; answers how many. */
+  async pauseFailing(): Promise<number> {
+    const paused = await this.#failures.run();
+    if (paused.length > 0) this.emit('paused', paused);
+    return paused.length;
+  }
+
   async renew(held: readonly ClaimedDelivery[]): Promise<void> {
-    const { database, leaseMs } = this.#options;
-    await renewDeliveryLeases(database.pool, { ...leasesOf(held), leaseMs });
+    await this.#leased.renew(held);
   }
 
   async giveBack(held: readonly ClaimedDelivery[]): Promise<void> {
-    await returnDeliveries(this.#options.database.pool, leasesOf(held));
+    await this.#leased.giveBack(held);
   }
 
-  #match(event: WorkflowEvent, matches: Match[]): void {
+  #match(event: WorkflowEvent, { position, matches }: { position: string | null; matches: Match[] }): void {
+    const limits = this.#options.causationLimits ?? defaultCausationLimits;
+    const { maxRecipients: recipientQuota } = this.#quotas.of(event.tenantId);
     for (const { value, verdict } of this.#definitions.index.match(event, event.occurredAt)) {
-      matches.push({ event, workflow: value, verdict });
+      const starts = verdict === true || verdict === 'deferred';
+      const loop = starts ? loopOf(event.causation, value.workflowId, limits) : null;
+      const place = starts && value.isOrdered ? executionPlace(event, position, value.workflowId) : null;
+      matches.push({ event, workflow: value, verdict, loop, place, recipientQuota });
     }
   }
 
-  #askDirectory(runner: Runner): AskDirectory | null {
+  #lookups(runner: Runner): BatchLookups | null {
     const { directory } = this.#options;
-    return 'findMany' in directory ? (requests) => directory.findMany(runner, requests, inlineLimit) : null;
+    if (!('findMany' in directory)) return null;
+    return {
+      askDirectory: (requests) => directory.findMany(runner, requests, inlineLimit),
+      tenantsWithMutedInboxes: (tenantIds) => tenantsWithMutedInboxes(runner, tenantIds),
+      readInboxRules: (people) => readInboxRules(runner, people),
+    };
   }
 
   #announce(rows: MatchedRows): void {
@@ -242,6 +307,9 @@ export class WorkflowEngine extends EventEmitter<EngineEvents> implements EventP
       );
     }
     if (rows.deliveries.some(({ status }) => status === 'pending')) this.emit('planned');
+    this.#failures.remember(rows.executions.filter(({ status }) => status === 'failed').map(({ id }) => id));
+    const looped = rows.executions.filter(({ reason }) => reason === 'loop_detected');
+    if (looped.length > 0) this.emit('looped', looped);
   }
 
   async #execute(claimed: ClaimedExecution, signal: AbortSignal): Promise<ExecutionStatus | 'postponed' | 'lost'> {
@@ -261,9 +329,28 @@ export class WorkflowEngine extends EventEmitter<EngineEvents> implements EventP
         }),
         leaseMs,
         lookupTimeoutMs,
+        recipientQuota: this.#quotas.of(claimed.tenantId).maxRecipients,
         signal,
       },
     );
+  }
+
+  /** What recipients and tenants have said about these deliveries, all in one statement. */
+  async #rulesOf(claimed: readonly ClaimedDelivery[]): Promise<DeliveryRules> {
+    const told = claimed.filter(({ recipientId }) => recipientId !== '');
+    if (told.length === 0) return noDeliveryRules;
+    return readDeliveryRules(this.#options.database.pool, {
+      people: told.map(({ tenantId, recipientId, actionType }) => ({
+        tenantId,
+        userId: recipientId,
+        channel: actionType,
+      })),
+      addresses: told.flatMap(({ tenantId, recipient }) => {
+        const address = (recipient as Recipient | null)?.email;
+        return address ? [{ tenantId, address }] : [];
+      }),
+      tenantIds: told.map(({ tenantId }) => tenantId),
+    });
   }
 
   /** The event and workflow of each execution that these deliveries are of, each read once. */
@@ -286,8 +373,4 @@ export class WorkflowEngine extends EventEmitter<EngineEvents> implements EventP
 
 function writeRows(runner: Runner, rows: MatchedRows): Promise<unknown>[] {
   return [insertExecutions(runner, rows.executions), insertDeliveries(runner, rows.deliveries, rows.notifications)];
-}
-
-function leasesOf(held: readonly ClaimedDelivery[]): { ids: string[]; leaseTokens: string[] } {
-  return { ids: held.map(({ id }) => id), leaseTokens: held.map(({ leaseToken }) => leaseToken) };
 }

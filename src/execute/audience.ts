@@ -2,6 +2,7 @@ import type { WorkflowEvent } from '../model/event.ts';
 import type { RecipientTrace } from '../model/execution.ts';
 import type { Reason } from '../model/reason.ts';
 import type { Recipient } from '../model/recipient.ts';
+import { isStorableJson, storableText } from '../model/storable-text.ts';
 import type { CompiledRecipient } from './recipient.ts';
 
 /** A recipient part of a definition, compiled. */
@@ -30,6 +31,8 @@ export type AudienceRules = {
   readonly excludeActor: boolean;
   /** Most recipients to tell. */
   readonly maxRecipients: number;
+  /** The quota of the tenant, which may be less; null or left out: none. */
+  readonly quota?: number | null;
   /** Users who are told already, by a try before this one: they count, and are not told again. */
   readonly alreadyTold?: readonly string[];
 };
@@ -87,7 +90,7 @@ export class Audience {
   close(part: RecipientPart, outcome: { reason?: string; error?: string } = {}): void {
     const { partId, type } = part;
     const nobody = this.#named === 0 ? { reason: 'resolved_to_nobody' } : {};
-    const capped = this.#isCapped ? { reason: 'fanout_capped' } : {};
+    const capped = this.#isCapped ? { reason: this.#capReason, most: this.#cap } : {};
     this.#traces.push({ partId, type, resolved: this.#named, ...nobody, ...capped, ...outcome });
     this.#named = 0;
   }
@@ -101,17 +104,26 @@ export class Audience {
     return page;
   }
 
+  get #cap(): number {
+    return Math.min(this.#rules.maxRecipients, this.#rules.quota ?? this.#rules.maxRecipients);
+  }
+
+  get #capReason(): Reason {
+    return this.#cap < this.#rules.maxRecipients ? 'quota_recipients' : 'fanout_capped';
+  }
+
   #admitUser(part: RecipientPart, user: Recipient): void {
     if (!this.#seen.has(user.id)) {
       const against = this.#reasonAgainst(user);
       if (against) this.#leaveOut(part, user.id, against);
-      else if (this.#told < this.#rules.maxRecipients) this.#tell(user);
+      else if (this.#told < this.#cap) this.#tell(user);
       else this.#isCapped = true;
     }
     if (!this.#isCapped) this.#named++;
   }
 
   #reasonAgainst(user: Recipient): Reason | null {
+    if (!isStorableJson(user)) return 'recipient_unstorable';
     if (this.#rules.excludeActor && user.id === this.#rules.event.actor) return 'actor_excluded';
     return user.active ? null : 'recipient_inactive';
   }
@@ -124,6 +136,6 @@ export class Audience {
 
   #leaveOut(part: RecipientPart, recipientId: string, reason: Reason): void {
     this.#seen.add(recipientId);
-    this.#leftOut.push({ recipientId, partId: part.partId, reason });
+    this.#leftOut.push({ recipientId: storableText(recipientId), partId: part.partId, reason });
   }
 }

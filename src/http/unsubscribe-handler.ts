@@ -12,7 +12,11 @@ export type UnsubscribeHandlerOptions = {
 export type UnsubscribeHandler = (request: IncomingMessage, response: ServerResponse) => Promise<void>;
 
 /** Whichever path the door stands under, the token is the last part of it. */
-const tokenOf = (url: string) => /([^/?#]*)(?:[?#].*)?$/s.exec(url)?.[1] ?? '';
+function tokenOf(url: string): string {
+  const end = url.search(/[?#]/);
+  const path = end < 0 ? url : url.slice(0, end);
+  return path.slice(path.lastIndexOf('/') + 1);
+}
 
 const mostBodyBytes = 4_096;
 const bodyTimeoutMs = 10_000;

@@ -1,3 +1,4 @@
+import { parseCausation } from '../model/causation.ts';
 import type { DeliveryStatus, ExecutionStatus, ExecutionTrace } from '../model/execution.ts';
 import { type Json, parseJson } from '../model/json.ts';
 import { reasonSentence } from '../model/reason.ts';
@@ -11,6 +12,8 @@ export type ExecutionLog = {
   readonly workflowName: string;
   /** The version that ran. */
   readonly workflowVersion: number;
+  /** Why the workflow is paused now, a code of `model/reason.ts`; null when it is not. */
+  readonly workflowPausedReason: string | null;
   readonly status: ExecutionStatus;
   /** Why it is as it is: a code of `model/reason.ts`; null when there is nothing to say. */
   readonly reason: string | null;
@@ -41,6 +44,8 @@ export type EventImages = {
   readonly payload: Json;
   readonly previous: Json;
   readonly changed: readonly string[];
+  /** Ids of the workflows whose effects led to it, oldest first. */
+  readonly causation: readonly string[];
 };
 
 /** An execution with everything that was made of it. */
@@ -73,7 +78,7 @@ export type AttemptLog = {
   readonly attempt: number;
   readonly startedAt: Date;
   readonly durationMs: number;
-  readonly outcome: 'delivered' | 'retry' | 'failed';
+  readonly outcome: 'delivered' | 'retry' | 'failed' | 'skipped';
   readonly reason: string | null;
   readonly sentence: string | null;
   /** What the other side said, secrets redacted. */
@@ -84,12 +89,13 @@ const emptyTrace: ExecutionTrace = { conditions: [], actions: [] };
 
 /** An execution as people read it. */
 export function executionLog(row: ExecutionRow): ExecutionLog {
-  const { id, workflowId, workflowName, workflowVersion, status, reason } = row;
+  const { id, workflowId, workflowName, workflowVersion, workflowPausedReason, status, reason } = row;
   return {
     id,
     workflowId,
     workflowName,
     workflowVersion,
+    workflowPausedReason,
     status,
     reason,
     sentence: sentenceOf(reason),
@@ -120,6 +126,7 @@ export function loggedEvent(stored: StoredEvent): LoggedEvent & EventImages {
     payload: payload === null ? null : parseJson(payload),
     previous: previous === null ? null : parseJson(previous),
     changed: changed ?? [],
+    causation: parseCausation(stored.causation),
   };
 }
 

@@ -9,10 +9,9 @@
  * - Values are equal when they are the same number, moment, text and so on. Two texts that write one number differently
  *   ("007", "7") stay different texts; a text and a number are equal when the text writes that number.
  */
-import { isDeepStrictEqual } from 'node:util';
 import { compareNumbers, Decimal, exactNumber, isExactNumber } from './decimal.ts';
 import { instantOf } from './instant.ts';
-import type { Json } from './json.ts';
+import { type Json, ownProperty } from './json.ts';
 
 /** Below 0, 0 or above 0 as `left` is less than, equal to or greater than `right`; undefined when they have no order. */
 export function compareValues(left: Json, right: Json): number | undefined {
@@ -74,10 +73,26 @@ export function compareCodePoints(left: string, right: string): number {
 
 function equalParts(left: Json, right: Json): boolean | undefined {
   try {
-    return isDeepStrictEqual(left, right);
+    return isSame(left, right);
   } catch {
     return undefined;
   }
+}
+
+/** In lists and objects texts are the same only as they are written; numbers however they are held (1e22, 10^22, -0). */
+function isSame(left: Json | undefined, right: Json | undefined): boolean {
+  if (isExactNumber(left) && isExactNumber(right)) return compareNumbers(left, right) === 0;
+  if (!isStructure(left) || !isStructure(right)) return left === right;
+  const names = Object.keys(left);
+  return (
+    Array.isArray(left) === Array.isArray(right) &&
+    names.length === Object.keys(right).length &&
+    names.every((name) => Object.hasOwn(right, name) && isSame(ownProperty(left, name), ownProperty(right, name)))
+  );
+}
+
+function isStructure(value: Json | undefined): value is Json & object {
+  return typeof value === 'object' && value !== null && !(value instanceof Decimal);
 }
 
 function isSameInstant(left: string, right: string): boolean {

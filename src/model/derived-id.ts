@@ -16,6 +16,11 @@ export function deriveId(timeOrderedId: string, ...parts: readonly string[]): st
   return `${time}-8${hash.slice(0, 3)}-${variant}${hash.slice(4, 7)}-${hash.slice(7, 19)}`;
 }
 
+/** The moment that a time-ordered or derived id carries, ms since 1970. */
+export function idTimeMs(id: string): number {
+  return Number.parseInt(id.slice(0, 8) + id.slice(9, 13), 16);
+}
+
 /** The id of the execution of one event by one workflow version. */
 export function executionId(eventId: string, workflowId: string, version: number): string {
   return deriveId(eventId, workflowId, String(version));

@@ -28,6 +28,8 @@ export type WorkflowEvent = {
   /** W3C `traceparent` of the writer, if set. */
   readonly traceContext: string | null;
   readonly idempotencyKey: string | null;
+  /** The workflows whose effects led to it, as `model/causation.ts` writes them; null when none did. */
+  readonly causation: string | null;
   readonly occurredAt: Date;
 };
 

@@ -21,6 +21,8 @@ export type RecipientTrace = {
   /** How many it named; after paging, all pages together. */
   readonly resolved: number;
   readonly reason?: string;
+  /** How many may be told, where more were named: the others were left out (`reason` says whose limit it is). */
+  readonly most?: number;
   readonly error?: string;
 };
 
@@ -38,6 +40,8 @@ export type ActionTrace = {
 export type ExecutionTrace = {
   readonly conditions: readonly ConditionTrace[];
   readonly actions: readonly ActionTrace[];
+  /** The workflows whose effects led to the event, oldest first; where they are why nothing ran (`loop_detected`). */
+  readonly causation?: readonly string[];
 };
 
 /**

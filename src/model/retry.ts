@@ -51,13 +51,23 @@ export type DeliveryOutcome =
       readonly afterMs?: number;
       readonly detail?: Readonly<Record<string, unknown>>;
     }
-  | { readonly status: 'failed'; readonly reason: string; readonly detail?: Readonly<Record<string, unknown>> };
+  | { readonly status: 'failed'; readonly reason: string; readonly detail?: Readonly<Record<string, unknown>> }
+  /** Nothing went wrong, and the recipient is not to be told. */
+  | { readonly status: 'skipped'; readonly reason: string; readonly detail?: Readonly<Record<string, unknown>> }
+  /** Nothing was tried: the delivery waits and the attempt does not count. */
+  | {
+      readonly status: 'postponed';
+      readonly reason: string;
+      readonly afterMs: number;
+      readonly detail?: Readonly<Record<string, unknown>>;
+    };
 
 /** What becomes of the delivery. */
 export type DeliveryVerdict =
   | { readonly status: 'delivered' }
   | { readonly status: 'pending'; readonly reason: string; readonly delayMs: number }
-  | { readonly status: 'dead'; readonly reason: string };
+  | { readonly status: 'dead'; readonly reason: string }
+  | { readonly status: 'skipped'; readonly reason: string };
 
 const longestRetryAfterMs = 86_400_000;
 
@@ -78,6 +88,10 @@ export function afterAttempt(options: {
       return { status: 'delivered' };
     case 'failed':
       return { status: 'dead', reason: outcome.reason };
+    case 'skipped':
+      return { status: 'skipped', reason: outcome.reason };
+    case 'postponed':
+      return { status: 'pending', reason: outcome.reason, delayMs: outcome.afterMs };
     case 'retry': {
       if (attempts >= policy.maxAttempts || policy.nonRetryable.includes(outcome.reason)) {
         return { status: 'dead', reason: outcome.reason };

@@ -44,6 +44,10 @@ export const actionInput = z.looseObject({
   /** Milliseconds one attempt may take. */
   timeoutMs: z.number().int().min(100).max(300_000).optional(),
   queue: z.string().regex(namePattern).optional(),
+  /** `entity`: what it tells one recipient about one entity goes out in the order of the events, one after the other. */
+  ordering: z.enum(['entity']).optional(),
+  /** False for what a recipient cannot opt out of, such as a password reset. */
+  unsubscribe: z.boolean().optional(),
 });
 
 export const workflowSettings = z.strictObject({
@@ -53,6 +57,8 @@ export const workflowSettings = z.strictObject({
   excludeActor: z.boolean().default(false),
   /** Most recipients one action of one execution may tell. */
   maxRecipients: z.number().int().min(1).max(1_000_000).default(100_000),
+  /** Pause the workflow when this many executions in a row failed through its own fault; 0: never. Default: the deployment's. */
+  pauseAfterFailures: z.number().int().min(0).max(1_000).optional(),
   /** Also write an execution (status `skipped`) when the trigger fits but the conditions do not. */
   logSkipped: z.boolean().default(false),
 });
@@ -102,6 +108,8 @@ export type Workflow = WorkflowDefinition & {
   readonly name: string;
   readonly description: string;
   readonly status: WorkflowStatus;
+  /** A code of `model/reason.ts`: why the engine set it inactive after too many failures; null when it did not. */
+  readonly pausedReason: string | null;
   /** The version that runs while active; null for a draft. */
   readonly publishedVersion: number | null;
   /** True when the working copy differs from the published version. */

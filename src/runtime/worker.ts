@@ -6,12 +6,24 @@ import type { Settings } from '../config.ts';
 import type { WorkflowEngine } from '../engine/workflow-engine.ts';
 import type { RetentionService } from '../service/retention-service.ts';
 import type { Database } from '../store/database.ts';
-import { type Backlog, heartbeat, readBacklog, removeWorker } from '../store/health.ts';
+import { forgetOldEndpoints } from '../store/endpoints.ts';
+import type { FailingWorkflow } from '../store/failing-workflows.ts';
+import {
+  type Backlog,
+  heartbeat,
+  listOtherWorkers,
+  readBacklog,
+  removeWorker,
+  removeWorkers,
+} from '../store/health.ts';
 import { ensurePartitions, truncateDrainedSegments } from '../store/partitions.ts';
+import { deleteOldUsage } from '../store/tenant-usage.ts';
+import { DatabaseState } from './database-state.ts';
 import { Deliverer } from './deliverer.ts';
 import { Drain } from './drain.ts';
 import type { Logger } from './logger.ts';
 import { Loop } from './loop.ts';
+import { isProcessAlive, lostWorkers } from './lost-workers.ts';
 import type { Metrics } from './metrics.ts';
 
 export type WorkerOptions = {
@@ -30,6 +42,7 @@ export type WorkerOptions = {
 const executeAtOnce = 20;
 const pollPendingMs = 1_000;
 const heartbeatMs = 10_000;
+const reviewMs = 1_000;
 const segmentsMs = 20_000;
 const verifyMs = 60_000;
 const housekeepingMs = 3_600_000;
@@ -49,17 +62,39 @@ export class Worker {
   readonly #deliverer: Deliverer;
   readonly #maintenance: readonly Loop[];
   readonly #heartbeat: Loop;
+  readonly #review: Loop;
+  readonly #databaseState: DatabaseState;
   #listener: WakeUpListener | undefined;
   #isStarted = false;
+  /** Workers whose end is being dealt with. */
+  readonly #lost = new Set<string>();
   readonly #wakeExecute = (statuses: readonly string[]) => {
     for (const status of statuses) this.#options.metrics.executionWritten(status);
     if (statuses.includes('pending')) this.#execute.wake();
+  };
+  readonly #reportLoops = (
+    looped: readonly { id: string; tenantId: string; workflowId: string; eventId: string }[],
+  ) => {
+    this.#options.metrics.loopsDetected(looped.length);
+    for (const { id: executionId, tenantId, workflowId, eventId } of looped) {
+      this.#options.logger.warn({ executionId, tenantId, workflowId, eventId }, 'a loop of workflows was stopped');
+    }
+  };
+  readonly #reportPaused = (paused: readonly FailingWorkflow[]) => {
+    this.#options.metrics.workflowsPaused(paused.length);
+    for (const { tenantId, workflowId, name, failures, reason } of paused) {
+      this.#options.logger.warn(
+        { tenantId, workflowId, name, failures, reason },
+        'a workflow that only failed was paused: activate it when it is mended',
+      );
+    }
   };
   readonly #wakeDeliver = () => this.#deliverer.wake();
 
   constructor(options: WorkerOptions) {
     this.#options = options;
     const { database, engine, retention, settings } = options;
+    this.#databaseState = new DatabaseState(options.logger);
     const { concurrency, lanes, batchSize, pollMs, useNotify, leaseMs, graceMs, queues } = settings.worker;
     this.#drain = new Drain({ database, processor: engine, lanes, batchSize, pollMs, useNotify });
     this.#execute = new Loop({
@@ -74,13 +109,14 @@ export class Worker {
       leaseMs,
       graceMs,
       work: {
-        claim: (limit) => engine.claim(limit, queues),
+        claim: (limit, held) => engine.claim(limit, queues, held),
         attempt: (claimed, signal) => engine.attempt(claimed, signal),
         record: (records) => engine.record(records),
         renew: (held) => engine.renew(held),
         giveBack: (held) => engine.giveBack(held),
       },
     });
+    this.#review = new Loop({ name: 'review', intervalMs: reviewMs, runOnce: () => engine.pauseFailing() });
     this.#heartbeat = new Loop({ name: 'heartbeat', intervalMs: heartbeatMs, runOnce: () => this.#beat() });
     this.#maintenance = [
       new Loop({
@@ -97,6 +133,8 @@ export class Worker {
         intervalMs: housekeepingMs,
         runOnce: async () => {
           await ensurePartitions(database.pool, partitionDaysAhead);
+          await forgetOldEndpoints(database.pool);
+          await deleteOldUsage(database.pool);
           await retention.prune({ defaultDays: settings.retention.days, eventDays: settings.retention.eventDays });
           return 0;
         },
@@ -123,6 +161,10 @@ export class Worker {
     await ensurePartitions(database.pool, partitionDaysAhead);
     engine.on('executed', this.#wakeExecute);
     engine.on('planned', this.#wakeDeliver);
+    engine.on('looped', this.#reportLoops);
+    engine.on('paused', this.#reportPaused);
+    // Before the first event is claimed: whoever finds this worker gone then knows it.
+    await this.#beat();
     if (stages.includes('match')) {
       await engine.warmUp();
       if (useNotify) await this.#listen();
@@ -131,6 +173,7 @@ export class Worker {
     if (stages.includes('execute')) this.#execute.start();
     if (stages.includes('deliver')) this.#deliverer.start();
     if (stages.includes('maintain')) for (const loop of this.#maintenance) loop.start();
+    this.#review.start();
     this.#heartbeat.start();
     logger.info({ worker: this.id, stages, queues }, 'worker started');
   }
@@ -145,9 +188,11 @@ export class Worker {
     await this.#drain.stop();
     await this.#execute.stop();
     await this.#deliverer.stop();
-    await Promise.all([...this.#maintenance, this.#heartbeat].map((loop) => loop.stop()));
+    await Promise.all([...this.#maintenance, this.#review, this.#heartbeat].map((loop) => loop.stop()));
     engine.off('executed', this.#wakeExecute);
     engine.off('planned', this.#wakeDeliver);
+    engine.off('looped', this.#reportLoops);
+    engine.off('paused', this.#reportPaused);
     await removeWorker(database.pool, this.id).catch(() => undefined);
     logger.info({ worker: this.id }, 'worker stopped');
   }
@@ -157,12 +202,13 @@ export class Worker {
     const matched = await this.#drain.runOnce();
     const executed = await this.#execute.runOnce();
     const delivered = await this.#deliverer.runOnce();
+    await this.#review.runOnce();
     return matched + executed + delivered > 0;
   }
 
   /** What waits, over all tenants. */
   backlog(): Promise<Backlog> {
-    return readBacklog(this.#options.database.pool);
+    return readBacklog(this.#options.database.pool, this.#options.settings.quotas);
   }
 
   /** What `/healthz` answers. */
@@ -171,7 +217,9 @@ export class Worker {
       const backlog = await this.backlog();
       const isLate = backlog.oldestEventSeconds > tolerableLagSeconds;
       const lag = `${backlog.events} events wait, the oldest for ${Math.round(backlog.oldestEventSeconds)} s`;
-      return { status: isLate ? 'degraded' : 'ok', checks: { database: 'answers', lag } };
+      const { trouble } = this.#databaseState;
+      const status = isLate || trouble !== null ? 'degraded' : 'ok';
+      return { status, checks: { database: trouble ?? 'answers', lag } };
     } catch (error) {
       return { status: 'degraded', checks: { database: error instanceof Error ? error.message : String(error) } };
     }
@@ -181,7 +229,10 @@ export class Worker {
     const { createListener, logger } = this.#options;
     this.#listener = createListener({
       onWake: () => this.#drain.wake(),
-      onLost: (error) => logger.warn({ error: error.message }, 'LISTEN was lost and is connected anew'),
+      onLost: (error) => {
+        if (!this.#databaseState.failed(error))
+          logger.warn({ error: error.message }, 'LISTEN was lost and is connected anew');
+      },
     });
     await this.#listener.start();
   }
@@ -206,25 +257,49 @@ export class Worker {
     const { database, settings, version } = this.#options;
     const { stages, queues } = settings.worker;
     await heartbeat(database.pool, { id: this.id, host: hostname(), pid: process.pid, version, stages, queues });
+    await this.#lookForLost();
     return 0;
+  }
+
+  /** One of the events that a worker had in hand when it ended may be why it did. */
+  async #lookForLost(): Promise<void> {
+    const { database, logger, settings } = this.#options;
+    const listed = await listOtherWorkers(database.pool, { id: this.id, uptimeMs: process.uptime() * 1_000 });
+    const lost = lostWorkers(listed, { host: hostname(), pid: process.pid, isAlive: isProcessAlive });
+    const matching = lost.filter(({ id, stages }) => stages.includes('match') && !this.#lost.has(id));
+    await this.#forget(lost.filter(({ stages }) => !stages.includes('match')).map(({ id }) => id));
+    if (matching.length === 0 || !settings.worker.stages.includes('match')) return;
+    const ids = matching.map(({ id }) => id);
+    for (const id of ids) this.#lost.add(id);
+    logger.warn({ workers: ids }, 'a worker ended without a word: the next events are matched with care');
+    this.#drain.beCareful(() => this.#forget(ids).catch(() => undefined));
+  }
+
+  /** Takes lost workers off the list. Not before their events are dealt with: another worker may have to go carefully too. */
+  async #forget(ids: readonly string[]): Promise<void> {
+    if (ids.length > 0) await removeWorkers(this.#options.database.pool, ids);
+    for (const id of ids) this.#lost.delete(id);
   }
 
   #reportTo(logger: Logger, metrics: Metrics): void {
     const report = (loop: string) => (error: Error) => {
       metrics.loopFailed(loop);
-      logger.error({ loop, error: error.message }, 'a loop failed and goes on');
+      if (!this.#databaseState.failed(error)) logger.error({ loop, error: error.message }, 'a loop failed and goes on');
     };
     this.#drain.on('failed', report('match'));
     this.#drain.on('drained', (count) => metrics.eventsMatched(count));
     this.#deliverer.on('failed', report('deliver'));
     this.#deliverer.on('recorded', (records) => {
       metrics.attemptsRecorded(records);
-      for (const { deliveryId, tenantId, actionType, attempt, next, reason, durationMs } of records) {
+      for (const { deliveryId, tenantId, actionType, attempt, outcome, next, reason, durationMs } of records) {
         const fields = { deliveryId, tenantId, actionType, attempt, next, reason, durationMs };
-        if (next === 'delivered') logger.debug(fields, 'delivered');
+        if (next === 'delivered' || next === 'skipped') logger.debug(fields, next);
+        else if (outcome === 'postponed') logger.debug(fields, 'delivery waits for its endpoint');
         else logger.warn(fields, next === 'dead' ? 'delivery given up' : 'delivery will be tried again');
       }
     });
-    for (const loop of [this.#execute, this.#heartbeat, ...this.#maintenance]) loop.on('failed', report(loop.name));
+    for (const loop of [this.#execute, this.#review, this.#heartbeat, ...this.#maintenance])
+      loop.on('failed', report(loop.name));
+    this.#heartbeat.on('ran', () => this.#databaseState.wrote());
   }
 }

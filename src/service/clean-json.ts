@@ -1,4 +1,5 @@
 import type { Issue } from '../errors.ts';
+import { Decimal } from '../model/decimal.ts';
 import { type Json, stringifyJson } from '../model/json.ts';
 import { pathText } from '../model/parse-input.ts';
 import { isStorableText } from '../model/storable-text.ts';
@@ -38,7 +39,8 @@ class Cleaner {
   clean(value: unknown, keys: Keys): Json {
     this.#left -= 1;
     if (this.isExhausted) return null;
-    if (value === null || typeof value === 'boolean' || typeof value === 'bigint') return value;
+    if (value === null || typeof value === 'boolean' || typeof value === 'bigint' || value instanceof Decimal)
+      return value;
     if (typeof value === 'number') return Number.isFinite(value) ? value : this.#refuse(keys, `${value} is not JSON`);
     if (typeof value === 'string') return this.#cleanText(value, keys);
     if (typeof value !== 'object') return this.#refuse(keys, `a value of type ${typeof value} is not JSON`);

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { type Clock, systemClock } from '../clock.ts';
 import { invalid, WorkflowError } from '../errors.ts';
 import { type DeadLetter, type DeadLetterDetail, deadLetter } from '../log/dead-letter.ts';
 import { attemptLogs, executionLog, loggedEvent } from '../log/execution-log.ts';
@@ -7,7 +8,7 @@ import { parseInput } from '../model/parse-input.ts';
 import { err, ok, type Result } from '../model/result.ts';
 import { isStorableText } from '../model/storable-text.ts';
 import { boundedRead } from '../store/bounded-read.ts';
-import { type Database, inTransaction, ormOf, type Transaction } from '../store/database.ts';
+import { type Database, inTransaction, type Orm, type Transaction } from '../store/database.ts';
 import {
   type DeadLetterSelection,
   deadLetterKinds,
@@ -19,7 +20,8 @@ import {
   redriveExecutions,
 } from '../store/dead-letters.ts';
 import { readDelivery, readExecution } from '../store/execution-logs.ts';
-import { readStoredEvent } from '../store/read-events.ts';
+import { readTenantEvent } from '../store/read-events.ts';
+import { withTenant } from '../store/with-tenant.ts';
 import { idPageInput, isUuid, momentInput } from './list-input.ts';
 
 const selectionShape = {
@@ -53,7 +55,14 @@ export type Redriven = {
 type Answer<T> = Promise<Result<T, WorkflowError>>;
 type WriteOptions = { readonly tx?: Transaction | undefined };
 
+/** How dead letters are tried again. */
+export type RedriveOptions = WriteOptions & {
+  /** When: up to seven days from now. Default: at once. */
+  readonly at?: Date | undefined;
+};
+
 const batchSize = 1_000;
+const furthestMs = 7 * 86_400_000;
 const searchTimeoutMs = 15_000;
 
 /**
@@ -62,9 +71,11 @@ const searchTimeoutMs = 15_000;
  */
 export class DeadLetterService {
   readonly #database: Database;
+  readonly #clock: Clock;
 
-  constructor(options: { readonly database: Database }) {
+  constructor(options: { readonly database: Database; readonly clock?: Clock }) {
     this.#database = options.database;
+    this.#clock = options.clock ?? systemClock;
   }
 
   /** Dead letters, those of the newest events first. */
@@ -74,32 +85,32 @@ export class DeadLetterService {
     const { limit, cursor, ...selected } = given.value;
     const selection = selectionOf(tenantId, selected);
     const page = { beforeId: cursor ?? null, limit: limit + 1 };
-    const rows = await boundedRead(this.#database, searchTimeoutMs, (tx) => listDeadLetters(tx, selection, page));
-    if (rows) return ok(pageOf(rows.map(deadLetter), limit, (letter) => letter.id));
-    const message = 'the search took too long: name a tenant or a workflow, or narrow it with `since`';
-    return err(new WorkflowError('timeout', message));
+    const remedy = 'name a tenant or a workflow, or narrow it with `since`';
+    return boundedRead(this.#database, { tenantId, timeoutMs: searchTimeoutMs, remedy }, async (tx) => {
+      const rows = await listDeadLetters(tx, selection, page);
+      return ok(pageOf(rows.map(deadLetter), limit, (letter) => letter.id));
+    });
   }
 
   /** One dead letter with its event, its attempts and the decisions of its execution. */
   async show(tenantId: string | null, id: string): Answer<DeadLetterDetail> {
-    const { orm, pool } = this.#database;
     const selection = selectionOf(tenantId, { ids: [id] });
-    const [row] = isUuid(id) ? await listDeadLetters(orm, selection, { beforeId: null, limit: 1 }) : [];
-    if (!row) {
-      const message = `no dead letter ${JSON.stringify(id)}: it may have been redriven; list dead letters to see which there are`;
-      return err(new WorkflowError('not_found', message));
-    }
-    const ofTenant = row.tenantId;
-    const [event, delivery, execution] = await Promise.all([
-      readStoredEvent(pool, row.eventId),
-      row.kind === 'delivery' ? readDelivery(orm, { tenantId: ofTenant, id }) : null,
-      row.executionId === null ? null : readExecution(orm, { tenantId: ofTenant, id: row.executionId }),
-    ]);
-    return ok({
-      ...deadLetter(row),
-      event: event?.tenantId === ofTenant ? loggedEvent(event) : null,
-      attemptLogs: delivery ? attemptLogs(delivery) : [],
-      trace: execution ? executionLog(execution).trace : null,
+    return this.#as(tenantId, undefined, async (orm) => {
+      const [row] = isUuid(id) ? await listDeadLetters(orm, selection, { beforeId: null, limit: 1 }) : [];
+      if (!row) {
+        const message = `no dead letter ${JSON.stringify(id)}: it may have been redriven; list dead letters to see which there are`;
+        return err(new WorkflowError('not_found', message));
+      }
+      const { tenantId: ofTenant, executionId } = row;
+      const event = await readTenantEvent(orm, { tenantId: ofTenant, id: row.eventId });
+      const delivery = row.kind === 'delivery' ? await readDelivery(orm, { tenantId: ofTenant, id }) : null;
+      const execution = executionId && (await readExecution(orm, { tenantId: ofTenant, id: executionId }));
+      return ok({
+        ...deadLetter(row),
+        event: event && loggedEvent(event),
+        attemptLogs: delivery ? attemptLogs(delivery) : [],
+        trace: execution ? executionLog(execution).trace : null,
+      });
     });
   }
 
@@ -107,51 +118,84 @@ export class DeadLetterService {
    * Tries dead letters again: a delivery gets the attempts of its policy once more, an execution is decided anew, an event goes
    * back to the outbox. Twice is as once: what is not dead any more stays as it is.
    */
-  async redrive(tenantId: string | null, choice: RedriveChoice, options: WriteOptions = {}): Answer<Redriven> {
+  async redrive(tenantId: string | null, choice: RedriveChoice, options: RedriveOptions = {}): Answer<Redriven> {
+    const refusal = this.#checkMoment(options.at);
+    if (refusal) return err(refusal);
     if ('all' in choice) return this.#redriveAll(tenantId, choice, options);
     const ids = parseInput(idsInput, choice);
     if (!ids.ok) return err(invalid('the choice', ids.error));
     const wanted = new Set(ids.value.map((id) => id.toLowerCase()));
     const selection = selectionOf(tenantId, { ids: [...wanted].filter(isUuid) });
     const redriven = await this.#redriveBatch(selection, { ...options, limit: wanted.size });
-    const expired = await listExpiredDeadLetters(ormOf(this.#database, options.tx), selection, wanted.size);
-    const accounted = new Set([...redriven.executions, ...redriven.deliveries, ...redriven.events, ...expired]);
-    return ok({ ...counted(redriven), expired, unknown: [...wanted].filter((id) => !accounted.has(id)) });
+    if (!redriven.ok) return redriven;
+    const expired = await this.#listExpired(selection, { ...options, limit: wanted.size });
+    if (!expired.ok) return expired;
+    const { executions, deliveries, events } = redriven.value;
+    const accounted = new Set([...executions, ...deliveries, ...events, ...expired.value]);
+    const unknown = [...wanted].filter((id) => !accounted.has(id));
+    return ok({ ...counted(redriven.value), expired: expired.value, unknown });
   }
 
   async #redriveAll(
     tenantId: string | null,
     choice: z.input<typeof allInput>,
-    options: WriteOptions,
+    options: RedriveOptions,
   ): Answer<Redriven> {
     const given = parseInput(allInput, choice);
     if (!given.ok) return err(invalid('the choice', given.error));
-    const orm = ormOf(this.#database, options.tx);
-    const selection = selectionOf(tenantId, { ...given.value, before: await readNow(orm) });
+    const before = await this.#as(tenantId, options.tx, async (orm) => ok(await readNow(orm)));
+    if (!before.ok) return before;
+    const selection = selectionOf(tenantId, { ...given.value, before: before.value });
     const total = { deliveries: 0, executions: 0, events: 0 };
     let last: ReturnType<typeof counted>;
     do {
-      last = counted(await this.#redriveBatch(selection, { ...options, limit: batchSize }));
+      const redriven = await this.#redriveBatch(selection, { ...options, limit: batchSize });
+      if (!redriven.ok) return redriven;
+      last = counted(redriven.value);
       total.deliveries += last.deliveries;
       total.executions += last.executions;
       total.events += last.events;
     } while (last.deliveries + last.executions + last.events > 0);
-    return ok({ ...total, expired: await listExpiredDeadLetters(orm, selection, batchSize), unknown: [] });
+    const expired = await this.#listExpired(selection, { ...options, limit: batchSize });
+    return expired.ok ? ok({ ...total, expired: expired.value, unknown: [] }) : expired;
   }
 
   /**
    * Each kind in a transaction of its own, so that no locks of one are held while those of another are waited for. Executions
    * first: one whose deliveries are redriven too is then pending already, and stays it.
    */
-  async #redriveBatch(selection: DeadLetterSelection, options: WriteOptions & { limit: number }): Promise<Batch> {
-    const { tx, limit } = options;
+  async #redriveBatch(selection: DeadLetterSelection, options: RedriveOptions & { limit: number }): Answer<Batch> {
+    const { tx, limit, at = null } = options;
     const each = (redrive: typeof redriveEvents) =>
-      inTransaction(this.#database, tx, (orm) => redrive(orm, selection, limit));
-    return {
-      executions: await each(redriveExecutions),
-      deliveries: await each(redriveDeliveries),
-      events: await each(redriveEvents),
-    };
+      this.#as(selection.tenantId, tx, async (orm) => ok(await redrive(orm, selection, { limit, at })));
+    const executions = await each(redriveExecutions);
+    if (!executions.ok) return executions;
+    const deliveries = await each(redriveDeliveries);
+    if (!deliveries.ok) return deliveries;
+    const events = await each(redriveEvents);
+    if (!events.ok) return events;
+    return ok({ executions: executions.value, deliveries: deliveries.value, events: events.value });
+  }
+
+  #checkMoment(at: Date | undefined): WorkflowError | null {
+    if (at === undefined) return null;
+    const isSoon = at.getTime() - this.#clock.now().getTime() <= furthestMs;
+    if (isSoon) return null;
+    return invalid('the redrive', [
+      { path: 'at', message: 'is not a moment of the next seven days: events are not kept for ever' },
+    ]);
+  }
+
+  #listExpired(selection: DeadLetterSelection, options: WriteOptions & { limit: number }): Answer<readonly string[]> {
+    return this.#as(selection.tenantId, options.tx, async (orm) =>
+      ok(await listExpiredDeadLetters(orm, selection, options.limit)),
+    );
+  }
+
+  /** Bound to the tenant, or as the operator. */
+  #as<T>(tenantId: string | null, tx: Transaction | undefined, work: (orm: Orm) => Answer<T>): Answer<T> {
+    if (tenantId !== null) return withTenant(this.#database, { tenantId, tx }, work);
+    return inTransaction(this.#database, tx, work);
   }
 }
 

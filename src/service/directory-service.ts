@@ -5,10 +5,11 @@ import { type Page, pageInput, pageOf } from '../model/page.ts';
 import { parseInput } from '../model/parse-input.ts';
 import type { Recipient, RecipientQuery } from '../model/recipient.ts';
 import { err, ok, type Result } from '../model/result.ts';
-import { type Database, inTransaction, ormOf, type Transaction } from '../store/database.ts';
-import { createDefaultDirectory, type DefaultDirectory } from '../store/directory.ts';
+import type { Database, Transaction } from '../store/database.ts';
+import { findRecipientPage } from '../store/directory.ts';
 import { addMembers, membershipsOf, removeMembers, replaceMemberships } from '../store/directory-memberships.ts';
 import { deleteUser, listUsers, loadUser, lockUser, upsertUsers } from '../store/directory-users.ts';
+import { withTenant } from '../store/with-tenant.ts';
 
 type Answer<T> = Promise<Result<T, WorkflowError>>;
 
@@ -34,19 +35,19 @@ type Kind = 'role' | 'group';
  */
 export class DirectoryService {
   readonly #database: Database;
-  readonly #directory: DefaultDirectory;
 
   constructor(options: { readonly database: Database }) {
     this.#database = options.database;
-    this.#directory = createDefaultDirectory(options.database);
   }
 
   /** Writes a user in place of the one with the id; what is left out becomes null, and the user active. */
   async putUser(tenantId: string, input: DirectoryUserInput, options: WriteOptions = {}): Answer<Recipient> {
     const user = parseInput(directoryUserInput, input);
     if (!user.ok) return err(invalid('the user', user.error));
-    await upsertUsers(ormOf(this.#database, options.tx), tenantId, [user.value]);
-    return ok(user.value);
+    return withTenant(this.#database, { tenantId, tx: options.tx }, async (orm) => {
+      await upsertUsers(orm, tenantId, [user.value]);
+      return ok(user.value);
+    });
   }
 
   /** Writes up to 10,000 users at once, or none when one is not valid. Answers how many it was given. */
@@ -55,15 +56,19 @@ export class DirectoryService {
     if (!users.ok) return err(invalid('the list of users', users.error));
     const repeated = repeatedIds(users.value);
     if (repeated.length > 0) return err(invalid('the list of users', repeated));
-    await upsertUsers(ormOf(this.#database, options.tx), tenantId, users.value);
-    return ok(users.value.length);
+    return withTenant(this.#database, { tenantId, tx: options.tx }, async (orm) => {
+      await upsertUsers(orm, tenantId, users.value);
+      return ok(users.value.length);
+    });
   }
 
   /** One user, active or not. */
   async getUser(tenantId: string, id: string): Answer<Recipient> {
     const isId = userId.safeParse(id).success;
-    const user = isId ? await loadUser(this.#database.orm, tenantId, id) : null;
-    return user ? ok(user) : err(userNotFound(id));
+    return withTenant(this.#database, { tenantId }, async (orm) => {
+      const user = isId ? await loadUser(orm, tenantId, id) : null;
+      return user ? ok(user) : err(userNotFound(id));
+    });
   }
 
   /** Users of the tenant, by id. */
@@ -71,15 +76,19 @@ export class DirectoryService {
     const given = parseInput(pageInput, page);
     if (!given.ok) return err(invalid('the page', given.error));
     const { limit, cursor = '' } = given.value;
-    const users = await listUsers(this.#database.orm, { tenantId, after: cursor, limit: limit + 1 });
-    return ok(pageOf(users, limit, (user) => user.id));
+    return withTenant(this.#database, { tenantId }, async (orm) => {
+      const users = await listUsers(orm, { tenantId, after: cursor, limit: limit + 1 });
+      return ok(pageOf(users, limit, (user) => user.id));
+    });
   }
 
   /** Removes a user from the directory and from every role and group. The user's inbox stays. */
   async removeUser(tenantId: string, id: string, options: WriteOptions = {}): Answer<null> {
     const isId = userId.safeParse(id).success;
-    const isRemoved = isId && (await deleteUser(ormOf(this.#database, options.tx), tenantId, id));
-    return isRemoved ? ok(null) : err(userNotFound(id));
+    return withTenant(this.#database, { tenantId, tx: options.tx }, async (orm) => {
+      const isRemoved = isId && (await deleteUser(orm, tenantId, id));
+      return isRemoved ? ok(null) : err(userNotFound(id));
+    });
   }
 
   /** Gives users a role: all of them, or none when one is not in the directory. */
@@ -148,27 +157,33 @@ export class DirectoryService {
     if (!given.ok) return err(invalid('the filter', given.error));
     const { limit, cursor = null, role, group } = given.value;
     const query: RecipientQuery = { kind: role === undefined ? 'group' : 'role', name: role ?? group ?? '' };
-    const users = await this.#directory.find(tenantId, query, { after: cursor, limit: limit + 1 });
-    return ok(pageOf(users, limit, (user) => user.id));
+    return withTenant(this.#database, { tenantId }, async (orm) => {
+      const users = await findRecipientPage(orm, { tenantId, query, page: { after: cursor, limit: limit + 1 } });
+      return ok(pageOf(users, limit, (user) => user.id));
+    });
   }
 
   async #add(place: Place, userIds: string | readonly string[], options: WriteOptions): Answer<null> {
     const given = parseMembers(place, userIds);
     if (!given.ok) return given;
-    const missing = await addMembers(ormOf(this.#database, options.tx), place, given.value);
-    const [first, ...others] = missing;
-    return first === undefined ? ok(null) : err(userNotFound(first, others.length));
+    return withTenant(this.#database, { tenantId: place.tenantId, tx: options.tx }, async (orm) => {
+      const [first, ...others] = await addMembers(orm, place, given.value);
+      return first === undefined ? ok(null) : err(userNotFound(first, others.length));
+    });
   }
 
   async #remove(place: Place, userIds: string | readonly string[], options: WriteOptions): Answer<number> {
     const given = parseMembers(place, userIds);
-    return given.ok ? ok(await removeMembers(ormOf(this.#database, options.tx), place, given.value)) : given;
+    if (!given.ok) return given;
+    return withTenant(this.#database, { tenantId: place.tenantId, tx: options.tx }, async (orm) =>
+      ok(await removeMembers(orm, place, given.value)),
+    );
   }
 
   async #set(user: UserKind, names: readonly string[], options: WriteOptions): Answer<null> {
     const given = parseInput(namesInput, names, `${user.kind}s`);
     if (!given.ok) return err(invalid(`the list of ${user.kind}s`, given.error));
-    return inTransaction(this.#database, options.tx, async (tx) => {
+    return withTenant(this.#database, { tenantId: user.tenantId, tx: options.tx }, async (tx) => {
       const isKnown = userId.safeParse(user.userId).success && (await lockUser(tx, user.tenantId, user.userId));
       if (!isKnown) return err(userNotFound(user.userId));
       await replaceMemberships(tx, { ...user, names: given.value });
@@ -177,7 +192,9 @@ export class DirectoryService {
   }
 
   async #membershipsOf(user: UserKind): Promise<readonly string[]> {
-    return userId.safeParse(user.userId).success ? membershipsOf(this.#database.orm, user) : [];
+    if (!userId.safeParse(user.userId).success) return [];
+    const names = await withTenant(this.#database, user, async (orm) => ok(await membershipsOf(orm, user)));
+    return names.ok ? names.value : [];
   }
 }
 

@@ -15,7 +15,7 @@ import { err, ok, type Result } from '../model/result.ts';
 import { isStorableText } from '../model/storable-text.ts';
 import { boundedRead } from '../store/bounded-read.ts';
 import { cancelExecution } from '../store/cancel-execution.ts';
-import { type Database, type Orm, ormOf, type Transaction } from '../store/database.ts';
+import type { Database, Orm, Transaction } from '../store/database.ts';
 import {
   type ExecutionQuery,
   type ExecutionRow,
@@ -23,7 +23,8 @@ import {
   listExecutions,
   readExecution,
 } from '../store/execution-logs.ts';
-import { readStoredEvent } from '../store/read-events.ts';
+import { readTenantEvent } from '../store/read-events.ts';
+import { withTenant } from '../store/with-tenant.ts';
 import { readWorkflowVersion } from '../store/workflow-versions.ts';
 import { workflowExists } from '../store/workflows.ts';
 import { idPageInput, isUuid, momentInput, oneOrMany } from './list-input.ts';
@@ -76,10 +77,7 @@ export class ExecutionLogService {
     const given = parseInput(filterInput, filter);
     if (!given.ok) return err(invalid('the filter', given.error));
     const { workflowId, status, cursor, limit, offset, ...rest } = given.value;
-    if (workflowId !== undefined) {
-      const isKnown = isUuid(workflowId) && (await workflowExists(this.#database.orm, { tenantId, id: workflowId }));
-      if (!isKnown) return err(workflowNotFound(workflowId));
-    }
+    if (workflowId !== undefined && !isUuid(workflowId)) return err(workflowNotFound(workflowId));
     const query: ExecutionQuery = {
       tenantId,
       workflowId: workflowId ?? null,
@@ -92,10 +90,13 @@ export class ExecutionLogService {
       limit: limit + 1,
       offset,
     };
-    const rows = await boundedRead(this.#database, searchTimeoutMs, (tx) => search(tx, query, this.#clock.now()));
-    if (rows) return ok(pageOf(rows.map(executionLog), limit, (log) => log.id));
-    const message = 'the search took too long: name a workflow, or narrow it with `from` and `to`';
-    return err(new WorkflowError('timeout', message));
+    const remedy = 'name a workflow, or narrow it with `from` and `to`';
+    return boundedRead(this.#database, { tenantId, timeoutMs: searchTimeoutMs, remedy }, async (tx) => {
+      const isKnown = workflowId === undefined || (await workflowExists(tx, { tenantId, id: workflowId }));
+      if (!isKnown) return err(workflowNotFound(workflowId));
+      const rows = await search(tx, query, this.#clock.now());
+      return ok(pageOf(rows.map(executionLog), limit, (log) => log.id));
+    });
   }
 
   /** One execution with its event and a page of its deliveries, each with its attempts. */
@@ -103,20 +104,25 @@ export class ExecutionLogService {
     const given = parseInput(idPageInput, page);
     if (!given.ok) return err(invalid('the page', given.error));
     const { limit, cursor } = given.value;
-    const { orm } = this.#database;
+    return withTenant(this.#database, { tenantId }, (orm) => this.#readExecution(orm, { tenantId, id, limit, cursor }));
+  }
+
+  async #readExecution(
+    orm: Orm,
+    wanted: { tenantId: string; id: string; limit: number; cursor: string | undefined },
+  ): Answer<ExecutionDetail> {
+    const { tenantId, id, limit, cursor = null } = wanted;
     const row = isUuid(id) ? await readExecution(orm, { tenantId, id }) : null;
-    if (!row) return err(new WorkflowError('not_found', `no execution ${JSON.stringify(id)} in this tenant`));
-    const [event, version, deliveries] = await Promise.all([
-      readStoredEvent(this.#database.pool, row.eventId),
-      readWorkflowVersion(orm, { tenantId, id: row.workflowId }, row.workflowVersion),
-      listDeliveries(orm, { tenantId, executionId: id, afterId: cursor ?? null, limit: limit + 1 }),
-    ]);
+    if (!row) return err(executionNotFound(id));
+    const event = await readTenantEvent(orm, { tenantId, id: row.eventId });
+    const version = await readWorkflowVersion(orm, { tenantId, id: row.workflowId }, row.workflowVersion);
+    const deliveries = await listDeliveries(orm, { tenantId, executionId: id, afterId: cursor, limit: limit + 1 });
     const names = new Map(version?.definition.actions.map((action) => [action.partId, action.name]));
     const logs = deliveries.map((delivery) => deliveryLog(delivery, names.get(delivery.actionId) ?? null));
     const { items, nextCursor } = pageOf(logs, limit, (delivery) => delivery.id);
     return ok({
       ...executionLog(row),
-      event: event?.tenantId === tenantId ? loggedEvent(event) : null,
+      event: event && loggedEvent(event),
       deliveries: items,
       nextDeliveryCursor: nextCursor,
     });
@@ -128,13 +134,19 @@ export class ExecutionLogService {
     id: string,
     options: { readonly tx?: Transaction | undefined } = {},
   ): Answer<{ readonly deliveries: number }> {
-    const cancelled = isUuid(id) ? await cancelExecution(ormOf(this.#database, options.tx), { tenantId, id }) : null;
-    if (cancelled !== null) return ok({ deliveries: cancelled });
-    const execution = await this.getExecution(tenantId, id);
-    if (!execution.ok) return execution;
-    const message = `execution ${id} is ${execution.value.status}: only one that is pending or running can be cancelled`;
-    return err(new WorkflowError('conflict', message));
+    return withTenant(this.#database, { tenantId, tx: options.tx }, async (orm) => {
+      const cancelled = isUuid(id) ? await cancelExecution(orm, { tenantId, id }) : null;
+      if (cancelled !== null) return ok({ deliveries: cancelled });
+      const execution = isUuid(id) ? await readExecution(orm, { tenantId, id }) : null;
+      if (!execution) return err(executionNotFound(id));
+      const message = `execution ${id} is ${execution.status}: only one that is pending or running can be cancelled`;
+      return err(new WorkflowError('conflict', message));
+    });
   }
+}
+
+function executionNotFound(id: string): WorkflowError {
+  return new WorkflowError('not_found', `no execution ${JSON.stringify(id)} in this tenant`);
 }
 
 /**

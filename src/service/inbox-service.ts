@@ -4,7 +4,7 @@ import type { Notification } from '../model/notification.ts';
 import { type Page, pageOf } from '../model/page.ts';
 import { parseInput } from '../model/parse-input.ts';
 import { err, ok, type Result } from '../model/result.ts';
-import { type Database, ormOf, type Transaction } from '../store/database.ts';
+import type { Database, Transaction } from '../store/database.ts';
 import {
   countUnread,
   type Inbox,
@@ -13,6 +13,7 @@ import {
   markNotifications,
   type NotificationMark,
 } from '../store/notifications.ts';
+import { withTenant } from '../store/with-tenant.ts';
 import { idPageInput, isUuid } from './list-input.ts';
 
 type Answer<T> = Promise<Result<T, WorkflowError>>;
@@ -43,17 +44,18 @@ export class InboxService {
     const given = parseInput(listInput, filter);
     if (!given.ok) return err(invalid('the filter', given.error));
     const { status, limit, cursor } = given.value;
-    const rows = await listNotifications(
-      this.#database.orm,
-      { tenantId, userId },
-      { status: status ?? 'current', beforeId: cursor ?? null, limit: limit + 1 },
+    const page = { status: status ?? ('current' as const), beforeId: cursor ?? null, limit: limit + 1 };
+    return withTenant(this.#database, { tenantId }, async (orm) =>
+      ok(pageOf(await listNotifications(orm, { tenantId, userId }, page), limit, (row) => row.id)),
     );
-    return ok(pageOf(rows, limit, (row) => row.id));
   }
 
   /** How many notifications are neither read nor archived. */
   async unreadCount(tenantId: string, userId: string): Promise<number> {
-    return countUnread(this.#database.orm, { tenantId, userId });
+    const counted = await withTenant(this.#database, { tenantId }, async (orm) =>
+      ok(await countUnread(orm, { tenantId, userId })),
+    );
+    return counted.ok ? counted.value : 0;
   }
 
   /** Marks one or several as read: all of them, or none when one is not in the inbox. */
@@ -98,7 +100,10 @@ export class InboxService {
 
   /** Marks everything that is unread and not archived as read; answers how many there were. */
   async markAllRead(tenantId: string, userId: string, options: WriteOptions = {}): Promise<number> {
-    return markAllRead(ormOf(this.#database, options.tx), { tenantId, userId });
+    const marked = await withTenant(this.#database, { tenantId, tx: options.tx }, async (orm) =>
+      ok(await markAllRead(orm, { tenantId, userId })),
+    );
+    return marked.ok ? marked.value : 0;
   }
 
   async #mark(
@@ -115,11 +120,11 @@ export class InboxService {
       );
     }
     const foreign = ids.filter((id) => !isUuid(id));
-    const missing =
-      foreign.length > 0 ? foreign : await markNotifications(ormOf(this.#database, options.tx), inbox, { mark, ids });
-    const [first] = missing;
-    if (first === undefined) return ok(null);
-    const message = `there is no notification "${first}" in the inbox of user "${inbox.userId}": list it to see its ids`;
-    return err(new WorkflowError('not_found', message));
+    return withTenant(this.#database, { tenantId: inbox.tenantId, tx: options.tx }, async (orm) => {
+      const [missing] = foreign.length > 0 ? foreign : await markNotifications(orm, inbox, { mark, ids });
+      if (missing === undefined) return ok(null);
+      const message = `there is no notification "${missing}" in the inbox of user "${inbox.userId}": list it to see its ids`;
+      return err(new WorkflowError('not_found', message));
+    });
   }
 }

@@ -3,8 +3,7 @@ import { type Clock, systemClock } from '../clock.ts';
 import { invalid, type WorkflowError } from '../errors.ts';
 import { parseInput } from '../model/parse-input.ts';
 import { err, ok, type Result } from '../model/result.ts';
-import { isStorableText } from '../model/storable-text.ts';
-import { type Database, ormOf, type Transaction } from '../store/database.ts';
+import type { Database, Transaction } from '../store/database.ts';
 import {
   type DailyTable,
   listDayPartitions,
@@ -12,14 +11,12 @@ import {
   readRetention,
   writeRetention,
 } from '../store/retention.ts';
+import { withTenant } from '../store/with-tenant.ts';
 import { planPruning, wholePartition } from './plan-pruning.ts';
 import { dropDays, type PrunedRows, pruneRows } from './prune-tables.ts';
 
 const days = z.number().int().min(1).max(3_650);
-const retentionInput = z.strictObject({
-  tenantId: z.string().min(1).refine(isStorableText, 'holds what no id can hold'),
-  days: days.nullable(),
-});
+const retentionInput = z.strictObject({ days: days.nullable() });
 const pruneInput = z.strictObject({
   /** Default: the present moment. */
   now: z.date().optional(),
@@ -72,15 +69,19 @@ export class RetentionService {
     retentionDays: number | null,
     options: { readonly tx?: Transaction | undefined } = {},
   ): Answer<{ tenantId: string; days: number | null }> {
-    const given = parseInput(retentionInput, { tenantId, days: retentionDays });
+    const given = parseInput(retentionInput, { days: retentionDays });
     if (!given.ok) return err(invalid('the retention', given.error));
-    await writeRetention(ormOf(this.#database, options.tx), tenantId, retentionDays);
-    return ok(given.value);
+    return withTenant(this.#database, { tenantId, tx: options.tx }, async (orm) => {
+      await writeRetention(orm, tenantId, retentionDays);
+      return ok({ tenantId, days: retentionDays });
+    });
   }
 
   /** A tenant's number of days; null when it has the default. */
   async getRetention(tenantId: string): Answer<{ tenantId: string; days: number | null }> {
-    return ok({ tenantId, days: await readRetention(this.#database.orm, tenantId) });
+    return withTenant(this.#database, { tenantId }, async (orm) =>
+      ok({ tenantId, days: await readRetention(orm, tenantId) }),
+    );
   }
 
   /**

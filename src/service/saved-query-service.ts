@@ -5,7 +5,7 @@ import { parseInput } from '../model/parse-input.ts';
 import { err, ok, type Result } from '../model/result.ts';
 import { type SavedQueryInput, validateSavedQuery } from '../model/saved-query.ts';
 import { isStorableText } from '../model/storable-text.ts';
-import { bumpDefinitionsVersion, type Database, inTransaction, type Orm, type Transaction } from '../store/database.ts';
+import { bumpDefinitionsVersion, type Database, type Orm, type Transaction } from '../store/database.ts';
 import { loadEntityTypes } from '../store/entity-types.ts';
 import {
   deleteSavedQuery,
@@ -16,6 +16,7 @@ import {
   type StoredQuery,
   updateSavedQuery,
 } from '../store/saved-queries.ts';
+import { withTenant } from '../store/with-tenant.ts';
 
 type Answer<T> = Promise<Result<T, WorkflowError>>;
 type WriteOptions = { readonly tx?: Transaction | undefined };
@@ -33,7 +34,7 @@ export class SavedQueryService {
 
   /** Saves a query; `conflict` when the tenant has one of the name. */
   async createSavedQuery(tenantId: string, input: SavedQueryInput, options: WriteOptions = {}): Answer<StoredQuery> {
-    return inTransaction(this.#database, options.tx, async (tx) => {
+    return withTenant(this.#database, { tenantId, tx: options.tx }, async (tx) => {
       const definition = validateSavedQuery(input, await loadEntityTypes(tx));
       if (!definition.ok) return err(invalid('the saved query', definition.error));
       const changedAtVersion = await bumpDefinitionsVersion(tx);
@@ -50,7 +51,7 @@ export class SavedQueryService {
     options: WriteOptions = {},
   ): Answer<StoredQuery> {
     const place = { tenantId, name };
-    return inTransaction(this.#database, options.tx, async (tx) => {
+    return withTenant(this.#database, { tenantId, tx: options.tx }, async (tx) => {
       const definition = validateSavedQuery(input, await loadEntityTypes(tx));
       if (!definition.ok) return err(invalid(`the saved query "${name}"`, definition.error));
       // First the version, then the row, as every change of a definition: they go one after the other.
@@ -68,9 +69,10 @@ export class SavedQueryService {
 
   /** One query; `not_found` with the nearest name there is. */
   async getSavedQuery(tenantId: string, name: string): Answer<StoredQuery> {
-    const { orm } = this.#database;
-    const saved = isStorableText(name) ? await readSavedQuery(orm, { tenantId, name }) : null;
-    return saved ? ok(saved) : err(await notFound(orm, { tenantId, name }));
+    return withTenant(this.#database, { tenantId }, async (orm) => {
+      const saved = isStorableText(name) ? await readSavedQuery(orm, { tenantId, name }) : null;
+      return saved ? ok(saved) : err(await notFound(orm, { tenantId, name }));
+    });
   }
 
   /** Queries of the tenant, by name. */
@@ -78,14 +80,16 @@ export class SavedQueryService {
     const given = parseInput(pageInput, page);
     if (!given.ok) return err(invalid('the page', given.error));
     const { limit, cursor = '' } = given.value;
-    const rows = await listSavedQueries(this.#database.orm, { tenantId, after: cursor, limit: limit + 1 });
-    return ok(pageOf(rows, limit, (row) => row.name));
+    return withTenant(this.#database, { tenantId }, async (orm) => {
+      const rows = await listSavedQueries(orm, { tenantId, after: cursor, limit: limit + 1 });
+      return ok(pageOf(rows, limit, (row) => row.name));
+    });
   }
 
   /** Deletes a query. Conditions that use it then cannot be decided, and their workflows do not run. */
   async deleteSavedQuery(tenantId: string, name: string, options: WriteOptions = {}): Answer<null> {
     const place = { tenantId, name };
-    return inTransaction(this.#database, options.tx, async (tx) => {
+    return withTenant(this.#database, { tenantId, tx: options.tx }, async (tx) => {
       const isThere = isStorableText(name) && (await readSavedQuery(tx, place)) !== null;
       if (!isThere) return err(await notFound(tx, place));
       await bumpDefinitionsVersion(tx);

@@ -5,7 +5,7 @@ import { type Issue, invalid, nearest, WorkflowError } from '../errors.ts';
 import { namePattern } from '../model/event.ts';
 import { parseInput } from '../model/parse-input.ts';
 import { err, ok, type Result } from '../model/result.ts';
-import { bumpDefinitionsVersion, type Database, inTransaction, type Orm, type Transaction } from '../store/database.ts';
+import { bumpDefinitionsVersion, type Database, type Orm, type Transaction } from '../store/database.ts';
 import {
   deleteTemplate,
   listTemplates,
@@ -13,6 +13,7 @@ import {
   type TemplateContent,
   writeTemplate,
 } from '../store/templates.ts';
+import { withTenant } from '../store/with-tenant.ts';
 
 type Answer<T> = Promise<Result<T, WorkflowError>>;
 
@@ -59,7 +60,7 @@ export class TemplateService {
     const content = { subject, html, text };
     const issues = checkParts(content);
     if (issues.length > 0) return err(invalid(`the template "${name}"`, issues));
-    return inTransaction(this.#database, options.tx, async (tx) => {
+    return withTenant(this.#database, { tenantId, tx: options.tx }, async (tx) => {
       const changedAtVersion = await bumpDefinitionsVersion(tx);
       return ok(await writeTemplate(tx, { tenantId, name }, { ...content, changedAtVersion }));
     });
@@ -67,13 +68,15 @@ export class TemplateService {
 
   /** One template; `not_found` with the nearest name there is. */
   async getTemplate(tenantId: string, name: string): Answer<StoredTemplate> {
-    const template = await this.storedTemplate(tenantId, name);
-    return template ? ok(template) : err(await notFound(this.#database.orm, tenantId, name));
+    return withTenant(this.#database, { tenantId }, async (orm) => {
+      const template = namePattern.test(name) ? await readTemplate(orm, { tenantId, name }) : null;
+      return template ? ok(template) : err(await notFound(orm, tenantId, name));
+    });
   }
 
   /** All templates of the tenant, by name. */
   async listTemplates(tenantId: string): Answer<readonly StoredTemplate[]> {
-    return ok(await listTemplates(this.#database.orm, tenantId));
+    return withTenant(this.#database, { tenantId }, async (orm) => ok(await listTemplates(orm, tenantId)));
   }
 
   /** Deletes a template. Mails that need it fail with `template_missing` until there is one of the name again. */
@@ -82,7 +85,7 @@ export class TemplateService {
     name: string,
     options: { readonly tx?: Transaction | undefined } = {},
   ): Answer<null> {
-    return inTransaction(this.#database, options.tx, async (tx) => {
+    return withTenant(this.#database, { tenantId, tx: options.tx }, async (tx) => {
       const isThere = namePattern.test(name) && (await readTemplate(tx, { tenantId, name })) !== null;
       if (!isThere) return err(await notFound(tx, tenantId, name));
       // First the version, then the row, as every other change: the other order could wait for ever.

@@ -1,7 +1,8 @@
 import { WorkflowError } from '../errors.ts';
 import { err, type Result } from '../model/result.ts';
 import type { Workflow, WorkflowDefinition } from '../model/workflow.ts';
-import { bumpDefinitionsVersion, type Database, inTransaction, type Orm, type Transaction } from '../store/database.ts';
+import { bumpDefinitionsVersion, type Database, type Orm, type Transaction } from '../store/database.ts';
+import { withTenant } from '../store/with-tenant.ts';
 import { insertWorkflowVersion, readWorkflowVersion } from '../store/workflow-versions.ts';
 import {
   insertWorkflow,
@@ -56,7 +57,7 @@ export async function withLockedWorkflow<T>(
 ): Answer<T> {
   const { database, key, options } = target;
   if (!isUuid(key.id)) return err(workflowNotFound(key.id));
-  return inTransaction(database, options.tx, async (tx) => {
+  return withTenant(database, { tenantId: key.tenantId, tx: options.tx }, async (tx) => {
     const current = (await lockWorkflow(tx, key)) ? await readWorkflow(tx, key) : null;
     if (!current) return err(workflowNotFound(key.id));
     if (options.revision !== undefined && options.revision !== current.revision) {

@@ -5,11 +5,13 @@ import type { Handlers } from '../handlers.ts';
 import type { ExecutionDetail, ExecutionLog } from '../log/execution-log.ts';
 import { type Page, pageInput, pageOf } from '../model/page.ts';
 import { parseInput } from '../model/parse-input.ts';
+import { type Quotas, unlimited } from '../model/quota.ts';
 import { err, ok, type Result } from '../model/result.ts';
 import { isStorableText } from '../model/storable-text.ts';
 import { type Workflow, type WorkflowDefinition, type WorkflowInput, workflowStatuses } from '../model/workflow.ts';
-import { type Database, inTransaction, type Orm, ormOf, type Transaction } from '../store/database.ts';
+import type { Database, Orm, Transaction } from '../store/database.ts';
 import { databaseRefusal } from '../store/database-refusal.ts';
+import { withTenant } from '../store/with-tenant.ts';
 import {
   listWorkflowVersions,
   readWorkflowVersion,
@@ -39,6 +41,7 @@ import {
   writeWorkflow,
 } from './workflow-change.ts';
 import { type WorkflowPatch, workflowAfterPatch } from './workflow-patch.ts';
+import { refuseBeyondQuota } from './workflow-quota.ts';
 import {
   activating,
   archiving,
@@ -54,6 +57,8 @@ export type WorkflowServiceOptions = {
   readonly database: Database;
   readonly handlers: Handlers;
   readonly clock?: Clock;
+  /** Quotas of tenants that have none of their own; default none. */
+  readonly quotas?: Quotas;
   /** The worker of this process: what `startEventListener` starts. */
   readonly eventListener?: { readonly start: () => Promise<void>; readonly stop: () => Promise<void> };
 };
@@ -81,19 +86,23 @@ const versionPageInput = idPageInput.extend({
 export class WorkflowService {
   readonly #database: Database;
   readonly #handlers: Handlers;
+  readonly #quotas: Quotas;
   readonly #logs: ExecutionLogService;
   readonly #eventListener: WorkflowServiceOptions['eventListener'];
 
   constructor(options: WorkflowServiceOptions) {
     this.#database = options.database;
     this.#handlers = options.handlers;
+    this.#quotas = options.quotas ?? unlimited;
     this.#logs = new ExecutionLogService(options);
     this.#eventListener = options.eventListener;
   }
 
   /** Checks a workflow as `createWorkflow` would, and saves nothing. */
   async validateWorkflow(tenantId: string, input: WorkflowInput): Answer<ValidWorkflow> {
-    return this.#validate(this.#database.orm, { tenantId, subject: 'the workflow', input });
+    return withTenant(this.#database, { tenantId }, (orm) =>
+      this.#validate(orm, { tenantId, subject: 'the workflow', input }),
+    );
   }
 
   /** Saves a workflow as a draft, or as version 1 that runs at once when its status is `active`. */
@@ -102,11 +111,12 @@ export class WorkflowService {
     input: WorkflowInput,
     options: Omit<ChangeOptions, 'revision'> = {},
   ): Answer<Workflow> {
-    if (tenantId === '') return err(invalid('the tenant', [{ path: 'tenantId', message: 'is empty' }]));
-    return inTransaction(this.#database, options.tx, async (tx) => {
+    return withTenant(this.#database, { tenantId, tx: options.tx }, async (tx) => {
       const valid = await this.#validate(tx, { tenantId, subject: 'the workflow', input });
       if (!valid.ok) return valid;
-      const refusal = await takeName(tx, { tenantId, name: valid.value.name });
+      const refusal =
+        (await takeName(tx, { tenantId, name: valid.value.name })) ??
+        (await refuseBeyondQuota(tx, { tenantId, defaults: this.#quotas, adds: 'workflow' }));
       if (refusal) return err(refusal);
       const after = { ...valid.value, publishes: valid.value.status === 'active' };
       return ok(await writeNewWorkflow(tx, tenantId, { after, actor: options.actor ?? null }));
@@ -188,8 +198,10 @@ export class WorkflowService {
 
   /** One workflow by its id. */
   async getWorkflow(tenantId: string, id: string, options: { tx?: Transaction | undefined } = {}): Answer<Workflow> {
-    const workflow = isUuid(id) ? await readWorkflow(ormOf(this.#database, options.tx), { tenantId, id }) : null;
-    return workflow ? ok(workflow) : err(workflowNotFound(id));
+    return withTenant(this.#database, { tenantId, tx: options.tx }, async (orm) => {
+      const workflow = isUuid(id) ? await readWorkflow(orm, { tenantId, id }) : null;
+      return workflow ? ok(workflow) : err(workflowNotFound(id));
+    });
   }
 
   /** One workflow by its exact name. */
@@ -198,12 +210,13 @@ export class WorkflowService {
     name: string,
     options: { tx?: Transaction | undefined } = {},
   ): Answer<Workflow> {
-    const orm = ormOf(this.#database, options.tx);
-    const workflow = isStorableText(name) ? await readWorkflowByName(orm, { tenantId, name }) : null;
-    if (workflow) return ok(workflow);
-    const meant = nearest(name, await listWorkflowNames(orm, tenantId));
-    const next = meant ? `did you mean "${meant}"?` : 'list workflows to see their names';
-    return err(new WorkflowError('not_found', `no workflow has the name ${JSON.stringify(name)}: ${next}`));
+    return withTenant(this.#database, { tenantId, tx: options.tx }, async (orm) => {
+      const workflow = isStorableText(name) ? await readWorkflowByName(orm, { tenantId, name }) : null;
+      if (workflow) return ok(workflow);
+      const meant = nearest(name, await listWorkflowNames(orm, tenantId));
+      const next = meant ? `did you mean "${meant}"?` : 'list workflows to see their names';
+      return err(new WorkflowError('not_found', `no workflow has the name ${JSON.stringify(name)}: ${next}`));
+    });
   }
 
   /** Workflows of the tenant, newest first. */
@@ -211,14 +224,16 @@ export class WorkflowService {
     const given = parseInput(listInput, filter);
     if (!given.ok) return err(invalid('the filter', given.error));
     const { status, name, limit, cursor } = given.value;
-    const rows = await listWorkflows(this.#database.orm, {
+    const query = {
       tenantId,
       statuses: status ?? null,
       name: name ?? null,
       beforeId: cursor ?? null,
       limit: limit + 1,
-    });
-    return ok(pageOf(rows, limit, (row) => row.id));
+    };
+    return withTenant(this.#database, { tenantId }, async (orm) =>
+      ok(pageOf(await listWorkflows(orm, query), limit, (row) => row.id)),
+    );
   }
 
   /** Published versions of a workflow, newest first; also of a deleted one. */
@@ -231,20 +246,24 @@ export class WorkflowService {
     if (!given.ok) return err(invalid('the page', given.error));
     const { limit, cursor } = given.value;
     const key = { tenantId, id };
-    if (!(await this.#exists(key))) return err(workflowNotFound(id));
     const before = cursor === undefined ? null : Number(cursor);
-    const rows = await listWorkflowVersions(this.#database.orm, key, { before, limit: limit + 1 });
-    return ok(pageOf(rows, limit, (row) => String(row.version)));
+    return withTenant(this.#database, { tenantId }, async (orm) => {
+      if (!(await exists(orm, key))) return err(workflowNotFound(id));
+      const rows = await listWorkflowVersions(orm, key, { before, limit: limit + 1 });
+      return ok(pageOf(rows, limit, (row) => String(row.version)));
+    });
   }
 
   /** One published version as it was published; also of a deleted workflow. */
   async getVersion(tenantId: string, id: string, version: number): Answer<WorkflowVersion> {
     const key = { tenantId, id };
-    if (!(await this.#exists(key))) return err(workflowNotFound(id));
     const isNumber = Number.isInteger(version) && version > 0 && version <= 2_147_483_647;
-    const found = isNumber ? await readWorkflowVersion(this.#database.orm, key, version) : null;
-    if (found) return ok(found);
-    return err(new WorkflowError('not_found', `workflow ${id} has no version ${version}: list its versions`));
+    return withTenant(this.#database, { tenantId }, async (orm) => {
+      if (!(await exists(orm, key))) return err(workflowNotFound(id));
+      const found = isNumber ? await readWorkflowVersion(orm, key, version) : null;
+      if (found) return ok(found);
+      return err(new WorkflowError('not_found', `workflow ${id} has no version ${version}: list its versions`));
+    });
   }
 
   /** What executions came to, newest first: of one workflow, also a deleted one, or of all of the tenant. */
@@ -284,10 +303,6 @@ export class WorkflowService {
     return ok(await this.#eventListener.stop());
   }
 
-  async #exists(key: WorkflowKey): Promise<boolean> {
-    return isUuid(key.id) && (await workflowExists(this.#database.orm, key));
-  }
-
   async #validate(orm: Orm, options: { tenantId: string; subject: string; input: unknown }): Answer<ValidWorkflow> {
     const { tenantId, subject, input } = options;
     const context = await loadValidationContext(orm, { tenantId, handlers: this.#handlers });
@@ -306,6 +321,11 @@ export class WorkflowService {
     return withLockedWorkflow({ database: this.#database, key, options }, async (current, tx) => {
       const transition = step(current);
       if (!transition.ok) return transition;
+      if (transition.value.status === 'active' && current.status !== 'active') {
+        const { tenantId } = key;
+        const refusal = await refuseBeyondQuota(tx, { tenantId, defaults: this.#quotas, adds: 'active workflow' });
+        if (refusal) return err(refusal);
+      }
       const { name, description } = current;
       const definition = await toRun?.(current, tx);
       if (definition) {
@@ -317,6 +337,10 @@ export class WorkflowService {
       return ok(await writeWorkflow(tx, current, { after, actor: options.actor ?? null }));
     });
   }
+}
+
+async function exists(orm: Orm, key: WorkflowKey): Promise<boolean> {
+  return isUuid(key.id) && (await workflowExists(orm, key));
 }
 
 function noEventListener(): WorkflowError {

@@ -1,4 +1,5 @@
 import { WorkflowError } from '../errors.ts';
+import { errorCode } from './database-trouble.ts';
 
 const notMigratedCodes = ['42P01', '3F000', '42703', '42883'];
 const unreachableCodes = ['ECONNREFUSED', 'ENOTFOUND', 'ETIMEDOUT', 'ECONNRESET', '57P03', '57P01'];
@@ -6,7 +7,7 @@ const refusedCodes = ['28P01', '28000', '3D000'];
 
 /** A fault of the database that the caller can mend, as a refusal with the next step; null for every other error. */
 export function databaseRefusal(error: unknown): WorkflowError | null {
-  const code = codeOf(error);
+  const code = errorCode(error);
   if (code === undefined) return null;
   if (notMigratedCodes.includes(code)) {
     const message = 'the database lacks (part of) schema tocsin: run `tocsin migrate`';
@@ -21,11 +22,4 @@ export function databaseRefusal(error: unknown): WorkflowError | null {
     return new WorkflowError('unavailable', `the database refuses the connection: ${said}`, { cause: error });
   }
   return null;
-}
-
-function codeOf(error: unknown): string | undefined {
-  if (typeof error !== 'object' || error === null) return undefined;
-  if ('code' in error && typeof error.code === 'string') return error.code;
-  if (error instanceof AggregateError) return codeOf(error.errors[0]);
-  return 'cause' in error ? codeOf(error.cause) : undefined;
 }

@@ -38,6 +38,9 @@ export type DeadLetterRow = {
   readonly atMs: number;
 };
 
+/** How much is put back at once, and when it is tried; null: now. */
+export type Redrive = { readonly limit: number; readonly at: Date | null };
+
 /** Reasons of executions that trying again cannot change. */
 const finalReasons = sql`('event_expired', 'version_missing', 'cancelled')`;
 
@@ -115,7 +118,11 @@ export async function readNow(orm: Orm): Promise<Date> {
  *
  * @returns their ids
  */
-export async function redriveDeliveries(orm: Orm, selection: DeadLetterSelection, limit: number): Promise<string[]> {
+export async function redriveDeliveries(
+  orm: Orm,
+  selection: DeadLetterSelection,
+  { limit, at }: Redrive,
+): Promise<string[]> {
   const result = await orm.execute<{ id: string }>(sql`
     with picked as materialized (
       select x.id, x.execution_id
@@ -128,7 +135,7 @@ export async function redriveDeliveries(orm: Orm, selection: DeadLetterSelection
     ), moved as (
       update tocsin.deliveries d
       set status = 'pending',
-        due_at = now(),
+        due_at = ${dueAt(at)},
         attempts_base = d.attempts,
         lease_token = null,
         completed_at = null
@@ -161,7 +168,11 @@ export async function redriveDeliveries(orm: Orm, selection: DeadLetterSelection
 }
 
 /** Makes up to `limit` failed executions pending again: decided and planned anew, what was planned before stays. */
-export async function redriveExecutions(orm: Orm, selection: DeadLetterSelection, limit: number): Promise<string[]> {
+export async function redriveExecutions(
+  orm: Orm,
+  selection: DeadLetterSelection,
+  { limit, at }: Redrive,
+): Promise<string[]> {
   const result = await orm.execute<{ id: string }>(sql`
     with picked as materialized (
       select x.id
@@ -176,7 +187,7 @@ export async function redriveExecutions(orm: Orm, selection: DeadLetterSelection
     set status = 'pending',
       reason = null,
       attempts = 0,
-      due_at = now(),
+      due_at = ${dueAt(at)},
       lease_token = null,
       completed_at = null
     from picked
@@ -186,10 +197,14 @@ export async function redriveExecutions(orm: Orm, selection: DeadLetterSelection
 }
 
 /** Moves up to `limit` failed events from the history back to the outbox, as if they had just been captured. */
-export async function redriveEvents(orm: Orm, selection: DeadLetterSelection, limit: number): Promise<string[]> {
+export async function redriveEvents(
+  orm: Orm,
+  selection: DeadLetterSelection,
+  { limit, at }: Redrive,
+): Promise<string[]> {
   const columns = sql`
     id, tenant_id, source, entity_type, entity_id, operation, payload, previous, changed, actor, trace_context,
-    idempotency_key, occurred_at`;
+    causation, idempotency_key, occurred_at`;
   const result = await orm.execute<{ id: string }>(sql`
     with picked as materialized (
       select x.id
@@ -207,8 +222,8 @@ export async function redriveEvents(orm: Orm, selection: DeadLetterSelection, li
       from picked
       limit 1
     ), written as (
-      insert into tocsin.events (${columns})
-      select ${columns}
+      insert into tocsin.events (${columns}, not_before)
+      select ${columns}, ${at === null ? sql`null` : dueAt(at)}
       from moved
       returning id
     )
@@ -239,6 +254,10 @@ export async function listExpiredDeadLetters(
     order by id
     limit ${limit}`);
   return result.rows.map((row) => row.id);
+}
+
+function dueAt(at: Date | null): SQL {
+  return at === null ? sql`now()` : sql`greatest(now(), ${at.toISOString()}::timestamptz)`;
 }
 
 function hasEvent(eventId: SQL): SQL {

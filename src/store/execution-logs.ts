@@ -24,6 +24,8 @@ export type ExecutionRow = {
   readonly workflowId: string;
   readonly workflowName: string;
   readonly workflowVersion: number;
+  /** Why the workflow is paused now; null when it is not. */
+  readonly workflowPausedReason: string | null;
   readonly status: ExecutionStatus;
   readonly reason: string | null;
   /** JSON text of an `ExecutionTrace`; null while it is not decided. */
@@ -91,7 +93,7 @@ export type DeliveryRow = {
 /** One try of a delivery that left the database. */
 export type AttemptRow = {
   readonly attempt: number;
-  readonly outcome: 'delivered' | 'retry' | 'failed';
+  readonly outcome: 'delivered' | 'retry' | 'failed' | 'skipped';
   readonly reason: string | null;
   readonly detail: unknown;
   readonly startedAtMs: number;
@@ -151,6 +153,7 @@ async function readDeliveries(orm: Orm, which: SQL): Promise<DeliveryRow[]> {
 async function readExecutions(orm: Orm, options: { tenantId: string; ids: SQL }): Promise<ExecutionRow[]> {
   const result = await orm.execute<ExecutionRow>(sql`
     select e.id, e.workflow_id as "workflowId", w.name as "workflowName", e.workflow_version as "workflowVersion",
+      w.paused_reason as "workflowPausedReason",
       e.status, e.reason, e.trace::text as trace, e.deliveries_open as open, e.deliveries_done as delivered,
       e.deliveries_failed as failed, ${milliseconds('e.created_at')} as "createdAtMs",
       ${milliseconds('e.completed_at')} as "completedAtMs", e.event_id as "eventId", h.entity_type as "entityType",
@@ -179,17 +182,24 @@ function newestIds(query: ExecutionQuery, of: { workflowId: SQL; limit: number }
     limit ${of.limit}`;
 }
 
-/** An execution has the moment of its event in its id: that is how the executions of an event are found. */
+/**
+ * An execution has the moment of its event in its id: that is how the executions of an event are found. The bounds are computed
+ * apart (`offset 0`): row level security does not let an index be searched by an expression that might tell what it is given.
+ */
 function idsAboutEntity(query: ExecutionQuery): SQL {
   const { tenantId, workflowId, entityType, entityId } = query;
   return sql`
     select found.id
     from tocsin.event_history h
     cross join lateral (
+      select (left(h.id::text, 13) || '-0000-0000-000000000000')::uuid as lowest,
+        (left(h.id::text, 13) || '-ffff-ffff-ffffffffffff')::uuid as highest
+      offset 0
+    ) bound
+    cross join lateral (
       select e.id
       from tocsin.executions e
-      where e.id >= (left(h.id::text, 13) || '-0000-0000-000000000000')::uuid
-        and e.id <= (left(h.id::text, 13) || '-ffff-ffff-ffffffffffff')::uuid
+      where e.id between bound.lowest and bound.highest
         and e.event_id = h.id
         and ${isWanted(query)}
         and (${workflowId}::uuid is null or e.workflow_id = ${workflowId}::uuid)

@@ -4,7 +4,7 @@ import { bigintArray } from './array-parameter.ts';
 import type { Runner } from './connection.ts';
 
 const historyColumns =
-  'id, tenant_id, source, entity_type, entity_id, operation, payload, previous, changed, actor, trace_context, idempotency_key, occurred_at, attempts';
+  'id, tenant_id, source, entity_type, entity_id, operation, payload, previous, changed, actor, trace_context, causation, idempotency_key, occurred_at, attempts';
 
 /** Moves events that were matched from the outbox to the history. */
 export async function finishEvents(runner: Runner, positions: readonly string[]): Promise<void> {
@@ -36,7 +36,7 @@ export async function giveUpEvent(
      )
      insert into tocsin.event_history (${historyColumns}, failure)
      select id, tenant_id, source, entity_type, entity_id, operation, payload, previous, changed, actor, trace_context,
-       idempotency_key, occurred_at, $3::smallint, $2
+       causation, idempotency_key, occurred_at, $3::smallint, $2
      from finished`,
     [options.position, options.failure, options.attempts],
   );
@@ -59,7 +59,7 @@ export async function postponeEvent(
 export async function insertHistoryEvent(runner: Runner, event: WorkflowEvent): Promise<void> {
   await runner.query(
     `insert into tocsin.event_history (${historyColumns})
-     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, 0)`,
+     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, 0)`,
     [
       event.id,
       event.tenantId,
@@ -72,6 +72,7 @@ export async function insertHistoryEvent(runner: Runner, event: WorkflowEvent): 
       event.changed,
       event.actor,
       event.traceContext,
+      event.causation,
       event.idempotencyKey,
       event.occurredAt,
     ],

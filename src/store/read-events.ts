@@ -1,4 +1,6 @@
-import type { Runner } from './connection.ts';
+import { sql } from 'drizzle-orm';
+import { promptly, type Runner } from './connection.ts';
+import type { Orm } from './database.ts';
 
 /** An event as it is stored. */
 export type StoredEvent = {
@@ -15,18 +17,33 @@ export type StoredEvent = {
   readonly actor: string | null;
   readonly traceContext: string | null;
   readonly idempotencyKey: string | null;
+  readonly causation: string | null;
   /** Milliseconds since 1970. */
   readonly occurredAtMs: number;
 };
 
-/** One event of the history; null when it is no longer kept. */
+const columns = `
+  id, tenant_id as "tenantId", source, entity_type as "entityType", entity_id as "entityId", operation,
+  payload::text as payload, previous::text as previous, changed, actor, trace_context as "traceContext",
+  idempotency_key as "idempotencyKey", causation, (extract(epoch from occurred_at) * 1000)::float8 as "occurredAtMs"`;
+
+/** One event of a tenant's history; null when it is no longer kept. */
+export async function readTenantEvent(orm: Orm, key: { tenantId: string; id: string }): Promise<StoredEvent | null> {
+  const result = await orm.execute<StoredEvent>(sql`
+    select ${sql.raw(columns)}
+    from tocsin.event_history
+    where id = ${key.id}
+      and tenant_id = ${key.tenantId}`);
+  return result.rows[0] ?? null;
+}
+
+/** One event of the history, of whatever tenant; null when it is no longer kept. */
 export async function readStoredEvent(runner: Runner, id: string): Promise<StoredEvent | null> {
   const result = await runner.query<StoredEvent>({
+    ...promptly,
     name: 'tocsin_stored_event',
     text: `
-      select id, tenant_id as "tenantId", source, entity_type as "entityType", entity_id as "entityId", operation,
-        payload::text as payload, previous::text as previous, changed, actor, trace_context as "traceContext",
-        idempotency_key as "idempotencyKey", (extract(epoch from occurred_at) * 1000)::float8 as "occurredAtMs"
+      select ${columns}
       from tocsin.event_history
       where id = $1`,
     values: [id],
@@ -40,6 +57,7 @@ export async function readExecutionOrigins(
   executionIds: readonly string[],
 ): Promise<Map<string, { eventId: string; workflowId: string; workflowVersion: number }>> {
   const result = await runner.query<{ id: string; eventId: string; workflowId: string; workflowVersion: number }>({
+    ...promptly,
     name: 'tocsin_execution_origins',
     text: `
       select id, event_id as "eventId", workflow_id as "workflowId", workflow_version as "workflowVersion"

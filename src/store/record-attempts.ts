@@ -1,4 +1,5 @@
-import type { Runner } from './connection.ts';
+import { promptly, type Runner } from './connection.ts';
+import type { Bounce } from './suppressions.ts';
 import type { NewNotification } from './write-plan.ts';
 
 /** The outcome of one attempt and what becomes of its delivery. */
@@ -9,18 +10,20 @@ export type AttemptRecord = {
   readonly actionType: string;
   readonly leaseToken: string;
   readonly attempt: number;
-  readonly outcome: 'delivered' | 'retry' | 'failed';
+  readonly outcome: 'delivered' | 'retry' | 'failed' | 'skipped' | 'postponed';
   readonly reason: string | null;
   /** JSON text, secrets redacted. */
   readonly detail: string | null;
   /** The database's clock, ms since 1970. */
   readonly startedAtMs: number;
   readonly durationMs: number;
-  readonly next: 'delivered' | 'pending' | 'dead';
+  readonly next: 'delivered' | 'pending' | 'dead' | 'skipped';
   /** For `pending`: the wait before the next attempt. */
   readonly delayMs: number;
   /** The inbox row that stands with the delivery, if it is one of the inbox (only redriven ones come this way). */
   readonly notification: NewNotification | null;
+  /** Addresses that the mail server said do not exist. */
+  readonly bounces: readonly Bounce[];
 };
 
 /**
@@ -31,6 +34,7 @@ export type AttemptRecord = {
 export async function recordAttempts(runner: Runner, records: readonly AttemptRecord[]): Promise<void> {
   if (records.length === 0) return;
   await runner.query({
+    ...promptly,
     name: 'tocsin_record_attempts',
     text: `
       with made as materialized (
@@ -57,7 +61,27 @@ export async function recordAttempts(runner: Runner, records: readonly AttemptRe
         where d.id = made.delivery_id
           and d.lease_token = made.token
           and d.status = 'pending'
-        returning d.execution_id, d.status
+        returning d.execution_id, d.status, d.tenant_id, d.ordering_key, d.ordering_position
+      ), woken as (
+        -- The next in line may have been put off (parkBlockedDeliveries) because of the one that is done now.
+        update tocsin.deliveries next
+        set due_at = now()
+        from moved
+        cross join lateral (
+          select id
+          from tocsin.deliveries later
+          where later.tenant_id = moved.tenant_id
+            and later.ordering_key = moved.ordering_key
+            and later.ordering_position > moved.ordering_position
+            and later.status = 'pending'
+          order by later.ordering_position
+          limit 1
+        ) line
+        where moved.status <> 'pending'
+          and moved.ordering_key is not null
+          and next.id = line.id
+          and next.attempts = next.attempts_base
+          and next.due_at > now()
       ), counts as (
         select execution_id,
           count(*) filter (where status <> 'pending') as closed,
@@ -78,9 +102,17 @@ export async function recordAttempts(runner: Runner, records: readonly AttemptRe
         deliveries_failed = e.deliveries_failed + counts.failed,
         status = case
           when e.status <> 'running' or e.deliveries_open - counts.closed > 0 then e.status
-          when e.deliveries_done + counts.done = 0 then 'failed'
-          when e.deliveries_failed + counts.failed > 0 or e.reason is not null then 'partial'
+          when e.deliveries_failed + counts.failed > 0 or e.reason is not null
+            then case when e.deliveries_done + counts.done = 0 then 'failed' else 'partial' end
+          when e.deliveries_done + counts.done = 0 then 'skipped'
           else 'success' end,
+        -- Whoever was still to be told had opted out, or is suppressed.
+        reason = case
+          when e.status = 'running'
+            and e.deliveries_open - counts.closed <= 0
+            and e.deliveries_done + counts.done + e.deliveries_failed + counts.failed = 0
+            then coalesce(e.reason, 'resolved_to_nobody')
+          else e.reason end,
         completed_at = case when e.deliveries_open - counts.closed <= 0 then now() end
       from counts
       join locked on locked.id = counts.execution_id
@@ -125,20 +157,5 @@ export async function insertRecordedNotifications(runner: Runner, rows: readonly
       rows.map((row) => row.priority),
       rows.map((row) => row.link),
     ],
-  );
-}
-
-/** Records attempts whose worker ended before it could: the log then shows why the delivery was made again. */
-export async function recordLostAttempts(
-  runner: Runner,
-  lost: readonly { deliveryId: string; tenantId: string; attempt: number }[],
-): Promise<void> {
-  if (lost.length === 0) return;
-  await runner.query(
-    `insert into tocsin.delivery_attempts (delivery_id, attempt, tenant_id, outcome, reason, started_at, duration_ms)
-     select delivery_id, attempt, tenant_id, 'retry', 'lease_lost', now(), 0
-     from unnest($1::uuid[], $2::int[], $3::text[]) as row (delivery_id, attempt, tenant_id)
-     on conflict (delivery_id, attempt) do nothing`,
-    [lost.map((row) => row.deliveryId), lost.map((row) => row.attempt), lost.map((row) => row.tenantId)],
   );
 }

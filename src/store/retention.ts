@@ -35,10 +35,12 @@ const lockNotAvailable = '55P03';
 
 /** Writes how many days a tenant's executions are kept; null: the default of the deployment. */
 export async function writeRetention(orm: Orm, tenantId: string, retentionDays: number | null): Promise<void> {
-  await orm
-    .insert(tenants)
-    .values({ tenantId, retentionDays })
-    .onConflictDoUpdate({ target: tenants.tenantId, set: { retentionDays, updatedAt: sql`now()` } });
+  // Only these columns: a tenant is not granted the others.
+  await orm.execute(sql`
+    insert into tocsin.tenants (tenant_id, retention_days)
+    values (${tenantId}, ${retentionDays})
+    on conflict (tenant_id) do update
+    set retention_days = excluded.retention_days, updated_at = now()`);
 }
 
 /** How many days a tenant asked for; null when it has the default. */
@@ -74,13 +76,8 @@ export async function listDayPartitions(orm: Orm): Promise<DayPartition[]> {
 
 /** True while an execution or delivery of an event of that UTC day waits to be worked on. */
 export async function hasOpenWork(orm: Orm, day: Date): Promise<boolean> {
-  const ofDay = sql`
-    status = 'pending'
-    and id >= tocsin.id_at(${day.toISOString()})
-    and id < tocsin.id_at(${day.toISOString()}::timestamptz + interval '1 day')`;
   const result = await orm.execute<{ isOpen: boolean }>(sql`
-    select exists (select from tocsin.deliveries where ${ofDay})
-      or exists (select from tocsin.executions where ${ofDay}) as "isOpen"`);
+    select tocsin.has_open_work(${day.toISOString()}::timestamptz) as "isOpen"`);
   return result.rows[0]?.isOpen ?? false;
 }
 
@@ -94,16 +91,9 @@ export async function dropPartition(
   lockTimeoutMs: number,
 ): Promise<'dropped' | 'open' | 'locked'> {
   try {
-    return await database.transaction(async (tx) => {
-      // One process at a time: two that drop and look for open work would wait for each other's tables.
-      await tx.execute(sql`select pg_advisory_xact_lock(hashtextextended('tocsin.drop_partition', 0))`);
-      await tx.execute(sql`select set_config('lock_timeout', ${String(lockTimeoutMs)}, true)`);
-      // The parent first, as everybody locks it: dropping would lock the partition first.
-      await tx.execute(sql`lock table only tocsin.${sql.identifier(partition.table)} in access exclusive mode`);
-      if (await hasOpenWork(tx, partition.day)) return 'open';
-      await tx.execute(sql`drop table if exists tocsin.${sql.identifier(partition.name)}`);
-      return 'dropped';
-    });
+    const result = await database.orm.execute<{ isDropped: boolean }>(sql`
+      select tocsin.drop_partition(${partition.name}, ${lockTimeoutMs}) as "isDropped"`);
+    return result.rows[0]?.isDropped ? 'dropped' : 'open';
   } catch (error) {
     if (sqlState(error) === lockNotAvailable) return 'locked';
     throw error;

@@ -20,6 +20,7 @@ const workflowColumns = {
   name: workflows.name,
   description: workflows.description,
   status: workflows.status,
+  pausedReason: workflows.pausedReason,
   definition: sql<string>`${workflows.definition}::text`,
   publishedVersion: workflows.publishedVersion,
   hasUnpublishedChanges: sql<boolean>`${workflowVersions.definition} is distinct from ${workflows.definition}`,
@@ -127,6 +128,8 @@ export async function updateWorkflow(orm: Orm, key: WorkflowKey, state: Workflow
       name: state.name,
       description: state.description,
       status: state.status,
+      // Whatever a person does but edit and publish it is their decision from now on.
+      ...(state.status === 'inactive' ? {} : { pausedReason: null }),
       definition: asJsonb(state.definition),
       publishedVersion: state.publishedVersion,
       revision: sql`${workflows.revision} + 1`,

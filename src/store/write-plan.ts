@@ -1,6 +1,7 @@
 import type { DeliveryStatus, ExecutionStatus } from '../model/execution.ts';
 import type { Priority } from '../model/notification.ts';
-import { boolArray, intArray, textArray, uuidArray } from './array-parameter.ts';
+import type { Place } from '../model/ordering.ts';
+import { type ArrayParameter, boolArray, intArray, textArray, uuidArray } from './array-parameter.ts';
 import type { Runner } from './connection.ts';
 
 /** An execution as it is first written. */
@@ -17,6 +18,8 @@ export type NewExecution = {
   readonly deliveriesOpen: number;
   readonly deliveriesDone: number;
   readonly deliveriesFailed: number;
+  /** Among those of one workflow and entity, when their deliveries go one after the other. */
+  readonly place: Place | null;
 };
 
 /** A delivery as it is planned: pending, or already decided (an inbox notification, a recipient left out). */
@@ -32,6 +35,8 @@ export type NewDelivery = {
   readonly queue: string;
   readonly status: DeliveryStatus;
   readonly reason: string | null;
+  /** Among those that go one after the other. */
+  readonly place: Place | null;
 };
 
 /** A row of the inbox. */
@@ -56,14 +61,15 @@ export async function insertExecutions(runner: Runner, rows: readonly NewExecuti
     text: `
       insert into tocsin.executions
         (id, tenant_id, workflow_id, workflow_version, event_id, status, reason, trace,
-         deliveries_open, deliveries_done, deliveries_failed, completed_at)
+         deliveries_open, deliveries_done, deliveries_failed, ordering_key, ordering_position, completed_at)
       select id, tenant_id, workflow_id, workflow_version, event_id, status, reason, trace::json,
-        deliveries_open, deliveries_done, deliveries_failed, case when is_final then now() end
+        deliveries_open, deliveries_done, deliveries_failed, ordering_key, ordering_position::bigint,
+        case when is_final then now() end
       from unnest(
         $1::uuid[], $2::text[], $3::uuid[], $4::int[], $5::uuid[], $6::text[], $7::text[], $8::text[],
-        $9::int[], $10::int[], $11::int[], $12::bool[])
+        $9::int[], $10::int[], $11::int[], $12::bool[], $13::text[], $14::text[])
         as row (id, tenant_id, workflow_id, workflow_version, event_id, status, reason, trace,
-          deliveries_open, deliveries_done, deliveries_failed, is_final)`,
+          deliveries_open, deliveries_done, deliveries_failed, is_final, ordering_key, ordering_position)`,
     values: [
       uuidArray(rows.map((row) => row.id)),
       textArray(rows.map((row) => row.tenantId)),
@@ -77,6 +83,7 @@ export async function insertExecutions(runner: Runner, rows: readonly NewExecuti
       intArray(rows.map((row) => row.deliveriesDone)),
       intArray(rows.map((row) => row.deliveriesFailed)),
       boolArray(rows.map((row) => finalStatuses.has(row.status))),
+      ...placeArrays(rows),
     ],
   });
 }
@@ -96,12 +103,15 @@ export async function insertDeliveries(
     text: `
       with planned as (
         insert into tocsin.deliveries
-          (id, tenant_id, execution_id, action_id, action_type, recipient_id, recipient, queue, status, reason, completed_at)
+          (id, tenant_id, execution_id, action_id, action_type, recipient_id, recipient, queue, status, reason,
+           ordering_key, ordering_position, completed_at)
         select id, tenant_id, execution_id, action_id, action_type, recipient_id, recipient::json, queue, status, reason,
-          case when status <> 'pending' then now() end
+          ordering_key, ordering_position::bigint, case when status <> 'pending' then now() end
         from unnest(
-          $1::uuid[], $2::text[], $3::uuid[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[], $10::text[])
-          as row (id, tenant_id, execution_id, action_id, action_type, recipient_id, recipient, queue, status, reason)
+          $1::uuid[], $2::text[], $3::uuid[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[], $10::text[],
+          $19::text[], $20::text[])
+          as row (id, tenant_id, execution_id, action_id, action_type, recipient_id, recipient, queue, status, reason,
+            ordering_key, ordering_position)
         on conflict (id) do nothing
         returning id
       )
@@ -130,6 +140,16 @@ export async function insertDeliveries(
       textArray(notifications.map((row) => row.message)),
       textArray(notifications.map((row) => row.priority)),
       textArray(notifications.map((row) => row.link)),
+      ...placeArrays(deliveries),
     ],
   });
+}
+
+/** Keys and positions; where nothing is ordered nothing is sent, and the rows have null. */
+function placeArrays(rows: readonly { readonly place: Place | null }[]): (ArrayParameter | null)[] {
+  if (rows.every(({ place }) => place === null)) return [null, null];
+  return [
+    textArray(rows.map(({ place }) => place?.key ?? null)),
+    textArray(rows.map(({ place }) => place?.position ?? null)),
+  ];
 }

@@ -326,6 +326,7 @@ describe('WorkflowEngine', () => {
       actor: null,
       traceContext: null,
       idempotencyKey: null,
+      causation: null,
       occurredAt: new Date(),
     });
     expect(executed).toEqual([{ id: expect.any(String), workflowId: id, status: 'success' }]);

@@ -65,7 +65,7 @@ describe('readLogs', () => {
 
 describe('redriveMail', () => {
   test('a mail that was refused is tried again, and goes out', async () => {
-    shop.smtp.failNext({ at: 'recipient', reply: 550 });
+    shop.smtp.failNext({ at: 'data', reply: 550 });
     const id = await runOnce({ actions: [{ type: 'email', subject: 'Order', text: '{{ payload.amount }}' }] });
     expect(await shop.executionsOf(id)).toMatchObject([{ status: 'failed' }]);
     expect(await redriveMail(shop.tocsin, 'acme')).toBe(1);

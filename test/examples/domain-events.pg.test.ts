@@ -1,5 +1,11 @@
 import { beforeAll, describe, expect, test } from 'vitest';
-import { createDispatcher, registerUserType, signUp, UserCreated } from '../../examples/domain-events.ts';
+import {
+  createDispatcher,
+  registerUserType,
+  signUp,
+  signUpFromRoute,
+  UserCreated,
+} from '../../examples/domain-events.ts';
 import { DomainEvent } from '../../src/capture/domain-event.ts';
 import { unwrap } from '../../src/model/result.ts';
 import { useTestTocsin } from '../support/test-tocsin.ts';
@@ -34,6 +40,18 @@ describe('signUp', () => {
   test('what is rolled back never happened', async () => {
     await expect(signUp(host.tocsin, host.database.pool, { ...john, username: 'again' })).rejects.toThrow('users_pkey');
     expect(await messages()).toEqual(['johndoe user123']);
+  });
+});
+
+describe('signUpFromRoute', () => {
+  test('what a workflow of ours led to is part of its chain', async () => {
+    const workflow = '01990000-0000-7000-8000-000000000001';
+    const headers = { 'tocsin-causation': workflow };
+    const { eventId } = unwrap(await signUpFromRoute(host.tocsin, headers, { ...john, userId: 'user124' }));
+    const { rows } = await host.sql('select causation from tocsin.events where id = $1', [eventId]);
+    expect(rows).toEqual([{ causation: workflow }]);
+    await host.settle();
+    await host.sql("delete from tocsin.notifications where message like '%user124'");
   });
 });
 

@@ -211,6 +211,25 @@ describe('resolveRecipients', () => {
     ).toMatchObject({ reason: 'resolver_failed', error: 'not even a promise' });
   });
 
+  test('leaves out users whose data cannot be stored, by a reason of their own, and tells the others', async () => {
+    const odd = [
+      sampleUser('nul \u0000'),
+      sampleUser('half \ud800'),
+      sampleUser('named', { name: 'Bo\u0000b' }),
+      sampleUser('rich', { attributes: { team: ['\u0000'] } }),
+      sampleUser('zoe'),
+    ];
+    const directory = memoryDirectory(odd.map((user) => ({ tenantId: 'acme', user, roles: ['sales'] })));
+    const { told, leftOut } = await resolve([asking('p1', role('sales'))], { directory });
+    expect(told).toEqual(['zoe']);
+    expect(leftOut.map(({ recipientId, reason }) => `${recipientId} ${reason}`).toSorted()).toEqual([
+      'half \uFFFD recipient_unstorable',
+      'named recipient_unstorable',
+      'nul \uFFFD recipient_unstorable',
+      'rich recipient_unstorable',
+    ]);
+  });
+
   test('runs custom resolvers and looks their ids up in the directory', async () => {
     const part = custom('p1', async ({ event, tenantId }) => [`${event.payload === null}`, 'ann', tenantId, 'ann']);
     expect(await resolve([part])).toMatchObject({

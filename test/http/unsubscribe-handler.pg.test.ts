@@ -172,6 +172,13 @@ describe('createUnsubscribeHandler', () => {
     expect(await saidBy('eve')).toEqual([]);
   });
 
+  test('answers paths as long as a server takes them in no time', async () => {
+    const path = `/${'a'.repeat(15_000)}/`;
+    const start = process.cpuUsage();
+    for (let i = 0; i < 20; i++) expect((await fetch(new URL(path, linkOf('ann')))).status).toBe(404);
+    expect(process.cpuUsage(start).user / 1000).toBeLessThan(1_000);
+  });
+
   test.each(['PUT', 'DELETE', 'OPTIONS'])('%s is refused', async (method) => {
     const answer = await fetch(linkOf('bob'), { method });
     expect([answer.status, answer.headers.get('allow')]).toEqual([405, 'GET, HEAD, POST']);

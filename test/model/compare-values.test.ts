@@ -125,6 +125,14 @@ describe('equalValues', () => {
     [exactNumber('12345678901234567.89'), null, false],
     [null, {}, false],
     [Number.NaN, Number.NaN, false],
+    [[-0], [0], true],
+    [[1e22], [10n ** 22n], true],
+    [{ a: [1e22] }, { a: [10n ** 22n + 1n] }, false],
+    [[1], ['1'], false],
+    [[], {}, false],
+    [[1], { 0: 1 }, false],
+    [{ a: 1 }, { b: 1 }, false],
+    [{ a: null }, {}, false],
   ])('of %s and %s is %s', (left, right, expected) => {
     expect(equalValues(left, right)).toBe(expected);
     expect(equalValues(right, left)).toBe(expected);

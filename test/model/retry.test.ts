@@ -49,6 +49,11 @@ describe('retryDelayMs', () => {
 });
 
 describe('afterAttempt', () => {
+  test('leaves out whoever is not to be told, whatever the policy', () => {
+    const outcome = { status: 'skipped', reason: 'opted_out' } as const;
+    expect(afterAttempt({ policy, attempts: 1, outcome, random: 0 })).toEqual(outcome);
+  });
+
   const retry = { status: 'retry', reason: 'timeout' } as const;
 
   test('a delivered attempt ends the delivery', () => {

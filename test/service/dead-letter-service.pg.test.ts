@@ -281,6 +281,7 @@ describe('DeadLetterService.redrive', () => {
         next: 'delivered',
         delayMs: 0,
         notification: null,
+        bounces: [],
       },
     ]);
   }
@@ -403,6 +404,47 @@ describe('DeadLetterService.redrive', () => {
       await client.query('rollback');
     } finally {
       client.release();
+    }
+    expect(await row('deliveries', id)).toMatchObject({ status: 'dead' });
+  });
+
+  test('puts off what is redriven until a moment to come, and changes nothing else of it', async () => {
+    const { executionId, deliveryIds } = await store({
+      status: 'partial',
+      reason: 'resolver_failed',
+      deliveries: [{ recipientId: 'a', status: 'dead', reason: 'timeout', attempts: 3 }],
+    });
+    const { eventId } = await store({ keepsEvent: true });
+    await db.database.pool.query("update tocsin.event_history set failure = 'event_unreadable' where id = $1", [
+      eventId,
+    ]);
+    const id = deliveryIds[0] as string;
+    const before = await row('deliveries', id);
+    const at = new Date(Math.ceil(Date.now() / 1_000) * 1_000 + 3_600_000);
+    expect(unwrap(await letters().redrive(tenantId, [id, executionId, eventId], { at }))).toMatchObject({
+      deliveries: 1,
+      executions: 1,
+      events: 1,
+    });
+    const after = await row('deliveries', id);
+    expect(after).toEqual({
+      ...before,
+      status: 'pending',
+      due_at: at,
+      attempts_base: 3,
+      lease_token: null,
+      completed_at: null,
+    });
+    expect(await row('executions', executionId)).toMatchObject({ status: 'pending', due_at: at });
+    expect(await row('events', eventId)).toMatchObject({ not_before: at });
+    expect(unwrap(await letters().redrive(tenantId, [id], { at: new Date(0) }))).toMatchObject({ unknown: [id] });
+    expect(await row('deliveries', id)).toEqual(after);
+  });
+
+  test('does not put off for longer than events are kept', async () => {
+    const id = await storeDeadDelivery();
+    for (const at of [new Date(Date.now() + 8 * 86_400_000), new Date(Number.NaN)]) {
+      expect(refusal(await letters().redrive(tenantId, [id], { at }))).toMatch(/^invalid: .*next seven days/);
     }
     expect(await row('deliveries', id)).toMatchObject({ status: 'dead' });
   });

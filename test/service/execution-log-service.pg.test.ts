@@ -123,6 +123,7 @@ describe('ExecutionLogService.getExecutionLogs', () => {
       workflowId,
       workflowName: 'Orders',
       workflowVersion: 1,
+      workflowPausedReason: null,
       status: 'failed',
       reason: 'condition_error',
       sentence: 'A condition could not be decided, so the workflow did not run.',

@@ -63,6 +63,8 @@ export async function fillOutbox(database: Database, count?: number): Promise<vo
      order by kept.position`,
     [tenantId, count ?? null],
   );
+  // As if the positions had been given out by the sequence.
+  await database.pool.query("select setval('tocsin.event_position', (select max(position) from tocsin.events))");
   await database.pool.query('analyze tocsin.events');
 }
 

@@ -1,39 +1,31 @@
-import { Command } from 'commander';
+import { Command, Option } from 'commander';
 import { WorkflowError } from '../../errors.ts';
+import { type DeadLetterKind, deadLetterKinds } from '../../store/dead-letters.ts';
 import { withTocsin } from '../context.ts';
 import { dim, printError, printResult, table } from '../output.ts';
-import { moment, positiveInteger } from '../parse.ts';
+import { moment, momentAhead, positiveInteger } from '../parse.ts';
 
-type ListFlags = {
+type FilterFlags = {
   readonly tenant?: string;
   readonly workflow?: string;
-  readonly since?: string;
-  readonly limit: number;
-  readonly cursor?: string;
-};
-type RedriveFlags = {
-  readonly tenant?: string;
-  readonly all?: boolean;
-  readonly workflow?: string;
+  readonly kind?: DeadLetterKind;
+  readonly reason?: string;
   readonly since?: string;
 };
+type ListFlags = FilterFlags & { readonly limit: number; readonly cursor?: string };
+type RedriveFlags = FilterFlags & { readonly all?: boolean; readonly at?: string };
 
 export function deadLettersCommand(): Command {
   const command = new Command('dead-letters').description('deliveries, executions and events that were given up');
-  command
-    .command('list')
+  withFilters(command.command('list'))
     .description('what was given up, newest first, with the reason')
-    .option('--tenant <id>', 'only of this tenant (default: all)')
-    .option('--workflow <id>', 'only of this workflow')
-    .option('--since <moment>', '2026-01-31T08:00:00Z, or 2h, 7d ago')
     .option('--limit <n>', 'how many', positiveInteger, 50)
     .option('--cursor <cursor>', 'go on where an earlier answer ended')
     .action((flags: ListFlags, self: Command) =>
       withTocsin(self, async (tocsin, options) => {
         const listed = await tocsin.deadLetters.list(flags.tenant ?? null, {
           limit: flags.limit,
-          ...(flags.workflow ? { workflowId: flags.workflow } : {}),
-          ...(flags.since ? { since: moment(flags.since, new Date()) } : {}),
+          ...filterOf(flags),
           ...(flags.cursor ? { cursor: flags.cursor } : {}),
         });
         printResult(options, listed, ({ items, nextCursor }) => {
@@ -65,14 +57,11 @@ export function deadLettersCommand(): Command {
         );
       }),
     );
-  command
-    .command('redrive')
-    .description('try again: these, or --all that fit; doing it twice does it once')
+  withFilters(command.command('redrive'))
+    .description('try again: these, or --all that fit the filters; doing it twice does it once')
     .argument('[ids...]')
-    .option('--tenant <id>', 'only of this tenant (default: any)')
     .option('--all', 'all that fit the filters')
-    .option('--workflow <id>', 'only of this workflow')
-    .option('--since <moment>', '2026-01-31T08:00:00Z, or 2h, 7d ago')
+    .option('--at <moment>', 'not before: 2026-01-31T08:00:00Z, or 2h, 7d from now (default: now; at most 7d)')
     .action((ids: string[], flags: RedriveFlags, self: Command) =>
       withTocsin(self, async (tocsin, options) => {
         if (ids.length === 0 && !flags.all) {
@@ -82,20 +71,34 @@ export function deadLettersCommand(): Command {
           );
           return;
         }
-        const choice = flags.all
-          ? {
-              all: true as const,
-              ...(flags.workflow ? { workflowId: flags.workflow } : {}),
-              ...(flags.since ? { since: moment(flags.since, new Date()) } : {}),
-            }
-          : ids;
+        const choice = flags.all ? { all: true as const, ...filterOf(flags) } : ids;
         printResult(
           options,
-          await tocsin.deadLetters.redrive(flags.tenant ?? null, choice),
+          await tocsin.deadLetters.redrive(flags.tenant ?? null, choice, {
+            ...(flags.at ? { at: momentAhead(flags.at, new Date()) } : {}),
+          }),
           (redriven) =>
             `${redriven.deliveries + redriven.executions + redriven.events} put back ${dim(JSON.stringify(redriven))}`,
         );
       }),
     );
   return command;
+}
+
+function withFilters(command: Command): Command {
+  return command
+    .option('--tenant <id>', 'only of this tenant (default: all)')
+    .option('--workflow <id>', 'only of this workflow')
+    .addOption(new Option('--kind <kind>', 'only these').choices(deadLetterKinds))
+    .option('--reason <reason>', 'only with this reason')
+    .option('--since <moment>', 'given up not before: 2026-01-31T08:00:00Z, or 2h, 7d ago');
+}
+
+function filterOf({ workflow, kind, reason, since }: FilterFlags) {
+  return {
+    ...(workflow ? { workflowId: workflow } : {}),
+    ...(kind ? { kind } : {}),
+    ...(reason ? { reason } : {}),
+    ...(since ? { since: moment(since, new Date()) } : {}),
+  };
 }

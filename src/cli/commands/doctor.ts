@@ -1,5 +1,6 @@
 import { Command } from 'commander';
 import { liveWorkers, readBacklog, readClockSkewMs } from '../../store/health.ts';
+import { countThrottled } from '../../store/tenant-usage.ts';
 import type { Tocsin } from '../../tocsin.ts';
 import { explain, withTocsin } from '../context.ts';
 import { green, print, red, yellow } from '../output.ts';
@@ -13,7 +14,7 @@ const tolerableLagSeconds = 60;
 export function doctorCommand(): Command {
   return new Command('doctor')
     .description(
-      'check connection, migrations, triggers, workers, lag, dead letters, clock and mail; exit code 1 if something is broken',
+      'check connection, migrations, triggers, workers, lag, dead letters, endpoints, secrets, clock and mail; exit code 1 if something is broken',
     )
     .action((_flags: unknown, self: Command) =>
       withTocsin(self, async (tocsin, options) => {
@@ -50,6 +51,7 @@ async function examine(tocsin: Tocsin): Promise<Finding[]> {
   findings.push(
     ...(await examineCaptures(tocsin)),
     ...(await examineWork(tocsin)),
+    await examineSecrets(tocsin),
     await examineClock(tocsin),
     await examineMail(tocsin),
   );
@@ -73,8 +75,14 @@ async function examineCaptures(tocsin: Tocsin): Promise<Finding[]> {
 
 async function examineWork(tocsin: Tocsin): Promise<Finding[]> {
   const { pool } = tocsin.database;
-  const [backlog, workers] = await Promise.all([readBacklog(pool), liveWorkers(pool)]);
+  const { eventsPerMinute: events, deliveriesPerMinute: deliveries } = tocsin.settings.quotas;
+  const [backlog, workers, throttled] = await Promise.all([
+    readBacklog(pool, tocsin.settings.quotas),
+    liveWorkers(pool),
+    countThrottled(pool, { defaults: { events, deliveries }, windowMs: 60_000 }),
+  ]);
   const dead = backlog.deadDeliveries + backlog.failedEvents;
+  const isThrottled = throttled.events + throttled.deliveries > 0;
   const isLate = backlog.oldestEventSeconds > tolerableLagSeconds;
   return [
     {
@@ -95,7 +103,34 @@ async function examineWork(tocsin: Tocsin): Promise<Finding[]> {
       state: dead > 0 ? 'warning' : 'ok',
       says: dead > 0 ? `${dead}: tocsin dead-letters list` : 'none',
     },
+    {
+      check: 'quotas',
+      state: isThrottled ? 'warning' : 'ok',
+      says: isThrottled
+        ? `used up this minute: events by ${throttled.events} tenant(s), deliveries by ${throttled.deliveries}: tocsin quotas show`
+        : 'no tenant has used one up',
+    },
+    {
+      check: 'endpoints',
+      state: backlog.openEndpoints > 0 ? 'warning' : 'ok',
+      says: backlog.openEndpoints > 0 ? `${backlog.openEndpoints} paused: tocsin endpoints list` : 'none is paused',
+    },
   ];
+}
+
+async function examineSecrets(tocsin: Tocsin): Promise<Finding> {
+  const use = await tocsin.secrets.secretKeyUse();
+  const of = (wanted: string) => use.filter(({ state }) => state === wanted);
+  const count = (keys: typeof use) => keys.reduce((sum, { secrets }) => sum + secrets, 0);
+  const missing = of('missing');
+  if (missing.length > 0) {
+    const ids = missing.map(({ keyId }) => keyId).join(', ');
+    const says = `${count(missing)} cannot be opened: put key ${ids} into secretsKey or previousSecretsKeys`;
+    return { check: 'secrets', state: 'broken', says };
+  }
+  const previous = count(of('previous'));
+  if (previous === 0) return { check: 'secrets', state: 'ok', says: `${count(use)}, all under the current key` };
+  return { check: 'secrets', state: 'warning', says: `${previous} under an earlier key: tocsin secret rotate` };
 }
 
 async function examineClock(tocsin: Tocsin): Promise<Finding> {

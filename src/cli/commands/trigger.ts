@@ -39,7 +39,7 @@ export function triggerCommand(): Command {
     .option('--key <key>', 'idempotency key: the same key is the same event')
     .option(
       '--wait',
-      'wait until everything is delivered, and print the executions (does the work itself if no worker runs)',
+      'wait until everything is delivered, and print the executions (does the work itself if no worker runs); exits with 1 when something could not be delivered',
     )
     .option('--timeout <seconds>', 'how long to wait', positiveInteger, 30)
     .action((flags: TriggerFlags, self: Command) =>
@@ -65,6 +65,7 @@ export function triggerCommand(): Command {
             ? `no workflow ran: none listens to it, or conditions were not met (settings.logSkipped writes which) ${dim(`event ${answer.eventId}`)}`
             : answer.executions.map(executionText).join('\n\n'),
         );
+        if (executions.value.some(({ status }) => status === 'failed' || status === 'partial')) process.exitCode = 1;
       }),
     );
 }
@@ -136,9 +137,19 @@ async function waitForExecutions(
     }
     if (performance.now() > deadline) {
       const state = found ? `${found.open} execution(s) still wait for deliveries` : 'no worker has matched it yet';
+      const quota = await usedUpQuota(tocsin, given.tenant);
       const next = 'tocsin doctor says what is wrong, tocsin logs what was tried';
-      return err(new WorkflowError('timeout', `event ${given.eventId}, after ${given.timeout} s: ${state}; ${next}`));
+      return err(
+        new WorkflowError('timeout', `event ${given.eventId}, after ${given.timeout} s: ${state}${quota}; ${next}`),
+      );
     }
     await wait(50);
   }
+}
+
+/** Says that a quota is why something waits, if one is used up. */
+async function usedUpQuota(tocsin: Tocsin, tenantId: string): Promise<string> {
+  const quotas = await tocsin.quotas.getQuotas(tenantId);
+  if (!quotas.ok || quotas.value.throttled.length === 0) return '';
+  return ` (waits: quota ${quotas.value.throttled.join(', ')}, until ${quotas.value.minuteEndsAt.toISOString()})`;
 }

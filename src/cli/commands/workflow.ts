@@ -150,6 +150,7 @@ function listText(workflows: readonly Workflow[]): string {
     workflows.map((workflow) => [
       workflow.name,
       workflow.status +
+        (workflow.pausedReason ? ` (paused: ${workflow.pausedReason})` : '') +
         (workflow.hasUnpublishedChanges && workflow.publishedVersion !== null ? ' (changes not published)' : ''),
       workflow.publishedVersion === null ? '-' : String(workflow.publishedVersion),
       workflow.triggers.map((trigger) => `${trigger.entityType} ${trigger.operation}`).join(', '),
@@ -161,5 +162,6 @@ function listText(workflows: readonly Workflow[]): string {
 
 function oneLine(done: string, workflow: Workflow): string {
   const running = workflow.publishedVersion === null ? 'not published' : `version ${workflow.publishedVersion}`;
-  return `${done} ${bold(workflow.name)}: ${workflow.status}, ${running} ${dim(workflow.id)}`;
+  const paused = workflow.pausedReason ? ` (paused: ${workflow.pausedReason})` : '';
+  return `${done} ${bold(workflow.name)}: ${workflow.status}${paused}, ${running} ${dim(workflow.id)}`;
 }

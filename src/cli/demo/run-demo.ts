@@ -60,7 +60,11 @@ export async function runDemo(progress: (says: string) => void): Promise<Running
     });
     closers.push(() => tocsin.close());
     await step('migrated schema tocsin', () => tocsin.migrate());
-    const shop = await connect(tocsin.database, { applicationName: 'the shop', onError: () => undefined });
+    const shop = await connect(tocsin.database, {
+      applicationName: 'the shop',
+      answerWithinMs: 60_000,
+      onError: () => undefined,
+    });
     closers.push(() => shop.end());
     await step('made the shop and installed capture on shop.orders', () => makeShop(tocsin, shop));
     await step('filled the directory, templates, secrets and saved queries', () => fillTenants(tocsin));

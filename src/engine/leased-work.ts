@@ -1,0 +1,210 @@
+import type { Database } from '../store/database.ts';
+import { withFixedPlans } from '../store/fixed-plans.ts';
+import { readDefinitionsVersion } from '../store/load-definitions.ts';
+import {
+  type ClaimedDelivery,
+  claimDeliveries,
+  claimDeliveriesInTurn,
+  parkBlockedDeliveries,
+  putBackSuspects,
+  renewDeliveryLeases,
+  returnDeliveries,
+} from '../store/pending-deliveries.ts';
+import {
+  type ClaimedExecution,
+  claimExecutions,
+  claimExecutionsInTurn,
+  putBackSuspectExecutions,
+} from '../store/pending-executions.ts';
+import { addUsage, readUsage, returnUsage } from '../store/tenant-usage.ts';
+import { tenantsInLine } from '../store/tenants-in-line.ts';
+import { FairQueue } from './fair-queue.ts';
+import type { QuotaBook } from './quota-book.ts';
+import { suspectsTooMany } from './suspects.ts';
+
+/** What has to be tried alone is looked at again after this. */
+const aloneDelayMs = 200;
+const parkEveryMs = 1_000;
+const parkAtOnce = 2_000;
+
+export type LeasedWorkOptions = {
+  readonly database: Database;
+  readonly quotas: QuotaBook;
+  /** How long leases last, ms. */
+  readonly leaseMs: number;
+  /** Length of the minute that deliveries are counted in, ms. */
+  readonly usageWindowMs: number;
+};
+
+export type DeliveryRequest = {
+  readonly limit: number;
+  /** Queues that are served; null: all. */
+  readonly queues: readonly string[] | null;
+  readonly actionTypes: readonly string[];
+  /** What this process has under way. */
+  readonly held: readonly ClaimedDelivery[];
+};
+
+/** Leases executions and deliveries: in turn where one tenant has a backlog, and as far as their quotas go. */
+export class LeasedWork {
+  readonly #options: LeasedWorkOptions;
+  readonly #executions = new FairQueue<ClaimedExecution>();
+  #nextParkingAt = 0;
+  /** By the queues that are served: what fills one is not in the way in another. */
+  readonly #deliveries = new Map<string, FairQueue<ClaimedDelivery>>();
+
+  constructor(options: LeasedWorkOptions) {
+    this.#options = options;
+  }
+
+  async claimExecutions(limit: number): Promise<readonly ClaimedExecution[]> {
+    await this.#refreshQuotas();
+    const { database, leaseMs } = this.#options;
+    const claimed = await withFixedPlans(database, (runner) =>
+      this.#executions.claim(
+        { limit },
+        {
+          inOrder: (most) => claimExecutions(runner, { limit: most, leaseMs }),
+          inTurn: (turn) => claimExecutionsInTurn(runner, { turn, leaseMs }),
+          tenantsAfter: (after, most) => tenantsInLine(runner, { queue: 'executions', after, limit: most }),
+        },
+      ),
+    );
+    const back = suspectsTooMany(claimed, []);
+    if (back.length === 0) return claimed;
+    await putBackSuspectExecutions(database.pool, { ...leasesOf(back), delayMs: aloneDelayMs });
+    return claimed.filter((execution) => !back.includes(execution));
+  }
+
+  /** Those of a tenant beyond its quota of deliveries per minute wait for the next one. */
+  async claimDeliveries(request: DeliveryRequest): Promise<readonly ClaimedDelivery[]> {
+    const { held } = request;
+    await this.#parkBlocked();
+    await this.#refreshQuotas();
+    if (!this.#options.quotas.anybodyHas('deliveriesPerMinute'))
+      return this.#keepOneSuspect(await this.#claimFairly(request, new Map()), held);
+    const allowed = await this.#allowed();
+    const claimed = await this.#keepOneSuspect(await this.#claimFairly(request, allowed), held);
+    return this.#keepAllowed(claimed, allowed);
+  }
+
+  /** Once in a while is enough: what is blocked and due is only in the way of claims. */
+  async #parkBlocked(): Promise<void> {
+    if (performance.now() < this.#nextParkingAt) return;
+    this.#nextParkingAt = performance.now() + parkEveryMs;
+    await withFixedPlans(this.#options.database, (runner) => parkBlockedDeliveries(runner, parkAtOnce));
+  }
+
+  async #keepOneSuspect(
+    claimed: readonly ClaimedDelivery[],
+    held: readonly ClaimedDelivery[],
+  ): Promise<readonly ClaimedDelivery[]> {
+    const back = suspectsTooMany(claimed, held);
+    if (back.length === 0) return claimed;
+    await putBackSuspects(this.#options.database.pool, { ...leasesOf(back), delayMs: aloneDelayMs });
+    return claimed.filter((delivery) => !back.includes(delivery));
+  }
+
+  /** Prolongs the leases of what is under way. */
+  async renew(held: readonly ClaimedDelivery[]): Promise<void> {
+    const { database, leaseMs } = this.#options;
+    await renewDeliveryLeases(database.pool, { ...leasesOf(held), leaseMs });
+  }
+
+  /** Undoes the claim of deliveries that were not attempted. */
+  async giveBack(held: readonly ClaimedDelivery[]): Promise<void> {
+    await returnDeliveries(this.#options.database.pool, leasesOf(held));
+    await this.uncount(held);
+  }
+
+  /** These were claimed and did not go out: they count towards no quota. */
+  async uncount(deliveries: readonly Pick<ClaimedDelivery, 'tenantId' | 'actionType'>[]): Promise<void> {
+    const { database, quotas, usageWindowMs: windowMs } = this.#options;
+    const limits = quotas.limits('deliveriesPerMinute', tenantsOf(deliveries));
+    await returnUsage(database.pool, { kind: 'deliveries', counts: countLeaving(deliveries, limits), windowMs });
+  }
+
+  async #refreshQuotas(): Promise<void> {
+    const { database, quotas } = this.#options;
+    await quotas.refresh(await readDefinitionsVersion(database.pool));
+  }
+
+  /** How many more deliveries tenants may have in this minute, of those that have had some. */
+  async #allowed(): Promise<Map<string, number>> {
+    const { database, quotas, usageWindowMs: windowMs } = this.#options;
+    const { used } = await readUsage(database.pool, { tenantIds: null, windowMs });
+    const limits = quotas.limits('deliveriesPerMinute', used.keys());
+    return new Map(
+      [...limits].map(([tenantId, limit]) => [tenantId, Math.max(0, limit - (used.get(tenantId)?.deliveries ?? 0))]),
+    );
+  }
+
+  async #keepAllowed(
+    claimed: readonly ClaimedDelivery[],
+    allowed: ReadonlyMap<string, number>,
+  ): Promise<readonly ClaimedDelivery[]> {
+    const { database, quotas, usageWindowMs: windowMs } = this.#options;
+    const limits = quotas.limits('deliveriesPerMinute', tenantsOf(claimed));
+    if (limits.size === 0) return claimed;
+    const counts = new Map<string, number>();
+    const kept = claimed.filter((delivery) => {
+      const { tenantId } = delivery;
+      const limit = limits.get(tenantId);
+      if (limit === undefined || !leaves(delivery)) return true;
+      const count = counts.get(tenantId) ?? 0;
+      if (count >= (allowed.get(tenantId) ?? limit)) return false;
+      counts.set(tenantId, count + 1);
+      return true;
+    });
+    await addUsage(database.pool, { kind: 'deliveries', counts, windowMs });
+    const isKept = new Set(kept);
+    await returnDeliveries(database.pool, leasesOf(claimed.filter((delivery) => !isKept.has(delivery))));
+    return kept;
+  }
+
+  #claimFairly(request: DeliveryRequest, allowed: ReadonlyMap<string, number>): Promise<readonly ClaimedDelivery[]> {
+    const { limit, held, ...given } = request;
+    const { database, leaseMs } = this.#options;
+    const key = JSON.stringify(given.queues);
+    const queue = this.#deliveries.get(key) ?? new FairQueue<ClaimedDelivery>();
+    this.#deliveries.set(key, queue);
+    return withFixedPlans(database, (runner) =>
+      queue.claim(
+        { limit, held, allowed },
+        {
+          inOrder: (most) => claimDeliveries(runner, { ...given, leaseMs, limit: most }),
+          inTurn: (turn) => claimDeliveriesInTurn(runner, { ...given, leaseMs, turn }),
+          tenantsAfter: (after, most) => tenantsInLine(runner, { queue: 'deliveries', after, limit: most }),
+        },
+      ),
+    );
+  }
+}
+
+function leasesOf(held: readonly { readonly id: string; readonly leaseToken: string }[]): {
+  ids: string[];
+  leaseTokens: string[];
+} {
+  return { ids: held.map(({ id }) => id), leaseTokens: held.map(({ leaseToken }) => leaseToken) };
+}
+
+/** Whether a delivery leaves the database: what is written to an inbox does not. */
+function leaves({ actionType }: Pick<ClaimedDelivery, 'actionType'>): boolean {
+  return actionType !== 'notification';
+}
+
+function tenantsOf(deliveries: readonly { tenantId: string }[]): Set<string> {
+  return new Set(deliveries.map(({ tenantId }) => tenantId));
+}
+
+function countLeaving(
+  deliveries: readonly Pick<ClaimedDelivery, 'tenantId' | 'actionType'>[],
+  counted: ReadonlyMap<string, unknown>,
+): Map<string, number> {
+  const counts = new Map<string, number>();
+  for (const delivery of deliveries) {
+    const { tenantId } = delivery;
+    if (counted.has(tenantId) && leaves(delivery)) counts.set(tenantId, (counts.get(tenantId) ?? 0) + 1);
+  }
+  return counts;
+}

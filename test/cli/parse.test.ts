@@ -1,0 +1,16 @@
+import { describe, expect, test } from 'vitest';
+import { moment, momentAhead } from '../../src/cli/parse.ts';
+
+const now = new Date('2026-01-31T08:00:00Z');
+
+describe('momentAhead', () => {
+  test('counts from now on, where moment counts back', () => {
+    expect(momentAhead('2h', now)).toEqual(new Date('2026-01-31T10:00:00Z'));
+    expect(moment('2h', now)).toEqual(new Date('2026-01-31T06:00:00Z'));
+  });
+
+  test('takes a moment as it is written', () => {
+    expect(momentAhead('2026-02-01T09:00:00+01:00', now)).toEqual(new Date('2026-02-01T08:00:00Z'));
+    expect(() => momentAhead('tomorrow', now)).toThrow(/no moment/);
+  });
+});
