@@ -58,6 +58,15 @@ describe('readUnsubscribeToken', () => {
     expect(readUnsubscribeToken([key], Buffer.concat([bytes, Buffer.of(0)]).toString('base64url'))).toBeNull();
   });
 
+  test('takes one spelling of a token and no other', () => {
+    const token = makeUnsubscribeToken(key, of);
+    expect(readUnsubscribeToken([key], token)).not.toBeNull();
+    const others = [`${token}=`, `${token}!`, ` ${token}`, `${token.slice(0, 4)}\n${token.slice(4)}`];
+    const letters = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';
+    for (const letter of letters) if (!token.endsWith(letter)) others.push(`${token.slice(0, -1)}${letter}`);
+    for (const other of others) expect(readUnsubscribeToken([key], other), other).toBeNull();
+  });
+
   test('refuses whatever was not made with one of the keys', () => {
     const token = makeUnsubscribeToken(newKey(), of);
     expect(readUnsubscribeToken([key, newKey()], token)).toBeNull();
