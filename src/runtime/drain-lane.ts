@@ -147,18 +147,23 @@ export class DrainLane {
     const { fairness } = this.#options;
     const plan = fairness.plan(this.#lane, after);
     const startedAt = performance.now();
-    const { ranges, without: tenants, limit } = plan.express;
     const wantsWalk = fairness.wantsWalk;
     const [express, last, inOrder, version, bounds] = await landed([
-      landed(ranges.map((range) => claimEventsWithout(this.#connection, { ...range, tenants, limit }))),
-      ranges.length > 0 ? readLastPosition(this.#connection) : Promise.resolve(null),
+      this.#claimExpress(plan.express),
+      plan.express ? readLastPosition(this.#connection) : Promise.resolve(null),
       this.#claimInOrder(plan.inOrder),
       readDefinitionsVersion(this.#connection),
       wantsWalk ? readOutboxBounds(this.#connection) : Promise.resolve(null),
     ]);
     fairness.claimed(plan, { express, inOrder, last, lastedMs: performance.now() - startedAt });
     if (bounds) fairness.beginWalk(this.#lane, bounds);
-    return this.#batchOf(plan, { express: express.flat(), inOrder, version });
+    return this.#batchOf(plan, { express, inOrder, version });
+  }
+
+  async #claimExpress(claim: ClaimPlan['express']): Promise<ClaimedEvent[]> {
+    if (claim === null) return [];
+    const { range, without: tenants, limit } = claim;
+    return claimEventsWithout(this.#connection, { ...range, tenants, limit });
   }
 
   async #claimInOrder(claim: ClaimPlan['inOrder']): Promise<ClaimedEvent[]> {
@@ -261,7 +266,7 @@ function nothing(batch: Batch): Batch {
   return { ...batch, events: [] };
 }
 
-/** Ranges overlap, and a transaction does not skip what it has locked itself. */
+/** Both claims may find the same, and a transaction does not skip what it has locked itself. */
 function distinct(events: readonly ClaimedEvent[]): ClaimedEvent[] {
   return [...new Map(events.map((event) => [event.position, event])).values()];
 }

@@ -18,13 +18,13 @@ import type { ClaimedEvent, EventRange } from '../store/claim-events.ts';
 
 /** What a lane is to claim: express events first, the others if there is none. */
 export type ClaimPlan = {
-  /** Where to look for events of tenants other than `without`; none while there is no crowd. */
+  /** Where to look for events of tenants other than `without`; null while there is no crowd. A page of a walk has an end. */
   readonly express: {
-    readonly ranges: readonly EventRange[];
+    readonly range: EventRange;
     readonly without: readonly string[];
     readonly limit: number;
-  };
-  /** Null: nothing in order, only the express claims. */
+  } | null;
+  /** Null: nothing in order, only the express claim. */
   readonly inOrder: { readonly after: string; readonly without: readonly string[]; readonly limit: number } | null;
   /** The lane walks: an empty answer is not the end. */
   readonly isWalk: boolean;
@@ -52,7 +52,7 @@ const walkShare = 20;
 const settledMs = 200;
 
 type Mark = { readonly position: string; readonly atMs: number };
-type Walk = { lane: ClaimingLane | null; next: bigint; readonly end: bigint; spentMs: number };
+type Walk = { lane: ClaimingLane | null; next: bigint; readonly end: bigint; spentMs: number; isPageNext: boolean };
 
 /** One for all lanes of a drain. */
 export class FairClaims {
@@ -89,7 +89,13 @@ export class FairClaims {
   beginWalk(lane: ClaimingLane, bounds: { first: string | null; last: string }): void {
     if (this.#walk !== null) return;
     const end = BigInt(bounds.last);
-    this.#walk = { lane, next: bounds.first === null ? end : BigInt(bounds.first) - 1n, end, spentMs: 0 };
+    this.#walk = {
+      lane,
+      next: bounds.first === null ? end : BigInt(bounds.first) - 1n,
+      end,
+      spentMs: 0,
+      isPageNext: true,
+    };
     // Whose backlog is over belongs to the others again; what it left behind comes before what is new of it.
     if (this.#crowdSeen.size < this.#crowd.size) this.#floor = null;
     this.#crowd = this.#crowdSeen;
@@ -123,63 +129,68 @@ export class FairClaims {
   plan(lane: ClaimingLane, after: string): ClaimPlan {
     const limit = this.#batchSize;
     if (!this.#isExpress()) {
-      const begin = this.#afterRestart(lane, after);
-      return {
-        express: { ranges: [], without: [], limit },
-        inOrder: { after: begin, without: [], limit },
-        isWalk: false,
-      };
+      const inOrder = { after: this.#afterRestart(lane, after), without: [], limit };
+      return { express: null, inOrder, isWalk: false };
     }
     if (this.#walk?.lane === null) this.#walk.lane = lane;
     const isWalk = this.#walk?.lane === lane;
-    const ranges: EventRange[] = this.#floor ? [{ after: this.#floor.older.position, upTo: null }] : [];
-    if (isWalk && this.#walk) {
-      ranges.push({ after: String(this.#walk.next), upTo: String(this.#walk.next + walkPagePositions) });
-    }
-    const takesInOrder =
-      !isWalk && (this.#floor === null || [...this.#crowd].some((tenant) => !this.#waiting.has(tenant)));
-    const inOrder = {
-      after: this.#afterRestart(lane, after),
-      without: [...this.#waiting.keys()],
-      limit: this.#othersAreThere() ? Math.min(limit, smallBatch) : limit,
-    };
-    return {
-      express: { ranges, without: this.#everybodyInTheWay(), limit: Math.min(limit, smallBatch) },
-      inOrder: takesInOrder ? inOrder : null,
-      isWalk,
-    };
+    const isAnyCrowd = [...this.#crowd].some((tenant) => !this.#waiting.has(tenant));
+    const inOrder =
+      !isWalk && (this.#floor === null || isAnyCrowd)
+        ? {
+            after: this.#afterRestart(lane, after),
+            without: [...this.#waiting.keys()],
+            limit: this.#othersAreThere() ? Math.min(limit, smallBatch) : limit,
+          }
+        : null;
+    // What it finds would wait for a claim from the start, which may take long: another lane looks there, or the next claim.
+    const range = inOrder?.after === '0' ? null : this.#expressRange(isWalk);
+    const without = this.#everybodyInTheWay();
+    const express = range ? { range, without, limit: Math.min(limit, smallBatch) } : null;
+    return { express, inOrder, isWalk };
+  }
+
+  /** The end of the outbox; who walks takes a page of it in between. */
+  #expressRange(isWalk: boolean): EventRange | null {
+    const end = this.#floor ? { after: this.#floor.older.position, upTo: null } : null;
+    if (!isWalk || !this.#walk) return end;
+    const { isPageNext, next } = this.#walk;
+    this.#walk.isPageNext = !isPageNext;
+    return end !== null && !isPageNext ? end : { after: String(next), upTo: String(next + walkPagePositions) };
   }
 
   /**
-   * Learns from what a plan came to. `express` are the answers of its ranges, `last` the last position given out (null when
-   * there were no express claims), `lastedMs` how long the claims took.
+   * Learns from what a plan came to. `last` is the last position given out (null when there was no express claim), `lastedMs`
+   * how long the claims took.
    */
   claimed(
     plan: ClaimPlan,
     answer: {
-      express: readonly (readonly ClaimedEvent[])[];
+      express: readonly ClaimedEvent[];
       inOrder: readonly ClaimedEvent[];
       last: string | null;
       lastedMs: number;
     },
   ): void {
     const { express, inOrder, last, lastedMs } = answer;
-    for (const events of [...express, inOrder]) this.#meet(events);
+    this.#meet(express);
+    this.#meet(inOrder);
     if (plan.inOrder && inOrder.length === plan.inOrder.limit) this.#findCrowd(inOrder, crowdShare);
     if (!this.#isExpress()) return;
     if (plan.inOrder?.after === '0' && inOrder.length < plan.inOrder.limit) this.#crowd = new Set();
-    for (const events of express) if (events.length === plan.express.limit) this.#findCrowd(events, crowdShareExpress);
-    const head = this.#floor && plan.express.ranges[0]?.upTo === null ? express[0] : undefined;
-    if (head && last !== null && head.length < plan.express.limit) this.#moveFloor(last);
-    if (plan.isWalk) this.#walked(plan, express.at(-1) ?? [], lastedMs);
+    if (plan.express === null) return;
+    const isFull = express.length === plan.express.limit;
+    if (isFull) this.#findCrowd(express, crowdShareExpress);
+    if (plan.express.range.upTo !== null) this.#walked(isFull ? express.at(-1)?.position : undefined, lastedMs);
+    else if (last !== null && !isFull) this.#moveFloor(last);
   }
 
-  #walked(plan: ClaimPlan, page: readonly ClaimedEvent[], lastedMs: number): void {
+  /** A page is done, up to a position where there was more in it than a claim takes. */
+  #walked(upTo: string | undefined, lastedMs: number): void {
     const walk = this.#walk;
     if (!walk) return;
     walk.spentMs += lastedMs;
-    const isFull = page.length === plan.express.limit;
-    walk.next = isFull ? BigInt(page.at(-1)?.position ?? walk.next) : walk.next + walkPagePositions;
+    walk.next = upTo === undefined ? walk.next + walkPagePositions : BigInt(upTo);
     if (walk.next < walk.end) return;
     const mark = { position: String(walk.end), atMs: this.#now() };
     this.#floor ??= { older: mark, newer: mark };

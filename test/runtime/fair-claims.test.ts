@@ -12,7 +12,7 @@ function claims() {
   /** Claims in order and learns from the answer. */
   const claim = (inOrder: ClaimedEvent[], after = '9') => {
     const plan = fair.plan(lane, after);
-    fair.claimed(plan, { express: plan.express.ranges.map(() => []), inOrder, last: '5000', lastedMs: 1 });
+    fair.claimed(plan, { express: [], inOrder, last: '5000', lastedMs: 1 });
     return plan;
   };
   return { clock, fair, lane, claim };
@@ -23,7 +23,7 @@ describe('FairClaims', () => {
     const { fair, claim } = claims();
     for (let n = 0; n < 3; n++) {
       expect(claim(events('a', 199), String(n))).toEqual({
-        express: { ranges: [], without: [], limit: 200 },
+        express: null,
         inOrder: { after: String(n), without: [], limit: 200 },
         isWalk: false,
       });
@@ -49,16 +49,33 @@ describe('FairClaims', () => {
     const pages: unknown[] = [];
     while (fair.isWalking(lane)) {
       const plan = fair.plan(lane, '0');
-      pages.push(plan.express.ranges.at(-1)?.upTo);
+      pages.push(plan.express?.range.upTo);
       expect(plan).toMatchObject({ inOrder: null, isWalk: true, express: { without: ['big'] } });
-      fair.claimed(plan, { express: plan.express.ranges.map(() => []), inOrder: [], last: '50000', lastedMs: 100 });
+      fair.claimed(plan, { express: [], inOrder: [], last: '50000', lastedMs: 100 });
     }
     expect(pages).toEqual(['20000', '40000', '60000']);
-    expect(claim(events('big', 200)).express.ranges).toEqual([{ after: '50000', upTo: null }]);
+    expect(claim(events('big', 200)).express?.range).toEqual({ after: '50000', upTo: null });
     clock.ms += 5_999;
     expect(fair.wantsWalk).toBe(false);
     clock.ms += 1;
     expect(fair.wantsWalk).toBe(true);
+  });
+
+  test('looks at the end of the outbox between the pages of a later walk, and not beside a claim from the start', () => {
+    const { clock, fair, lane, claim } = claims();
+    claim(events('big', 200));
+    fair.beginWalk(lane, { first: '1', last: '100' });
+    const next = () => {
+      const plan = fair.plan(lane, '9');
+      fair.claimed(plan, { express: [], inOrder: [], last: '100', lastedMs: 1 });
+      return plan.express?.range.upTo;
+    };
+    next();
+    clock.ms += 2_000;
+    claim(events('big', 200));
+    fair.beginWalk(lane, { first: '1', last: '50000' });
+    expect([next(), next(), next(), next(), next()]).toEqual(['20000', null, '40000', null, '60000']);
+    expect(fair.plan(lane, '0')).toMatchObject({ express: null, inOrder: { after: '0' } });
   });
 
   test('another lane goes on with the walk of one that ended', () => {
@@ -77,8 +94,8 @@ describe('FairClaims', () => {
     const floorAfter = (ms: number, last: string) => {
       clock.ms += ms;
       const plan = fair.plan(lane, '9');
-      fair.claimed(plan, { express: plan.express.ranges.map(() => []), inOrder: events('big', 50), last, lastedMs: 1 });
-      return plan.express.ranges[0]?.after;
+      fair.claimed(plan, { express: [], inOrder: events('big', 50), last, lastedMs: 1 });
+      return plan.express?.range.after;
     };
     floorAfter(0, '100');
     expect([floorAfter(10, '150'), floorAfter(200, '200'), floorAfter(10, '300')]).toEqual(['100', '100', '100']);
