@@ -8,6 +8,8 @@ import type { Database } from './database.ts';
 const settings = [
   'plan_cache_mode = force_generic_plan',
   'enable_seqscan = off',
+  // It reads all that an index finds before the first row comes: too much where one row is enough.
+  'enable_bitmapscan = off',
   'enable_hashjoin = off',
   'enable_mergejoin = off',
 ];

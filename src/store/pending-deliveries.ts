@@ -38,11 +38,9 @@ const isItsTurn = `(
   )
   and not exists (
     select
-    from tocsin.executions own
-    join tocsin.executions earlier
-      on earlier.tenant_id = own.tenant_id
-      and earlier.ordering_key = own.ordering_key
-    where own.id = deliveries.execution_id
+    from tocsin.executions earlier
+    where earlier.tenant_id = deliveries.tenant_id
+      and earlier.ordering_key = (select own.ordering_key from tocsin.executions own where own.id = deliveries.execution_id)
       and earlier.status = 'pending'
       and earlier.ordering_position < deliveries.ordering_position
   )
