@@ -176,7 +176,7 @@ export class WorkflowEngine extends EventEmitter<EngineEvents> implements EventP
         ),
         letEventsWait(runner, { positions: [...held], delayMs: turnDelayMs }),
         ...givenUp.map((event) => giveUpEvent(runner, event)),
-        addUsage(runner, { kind: 'events', counts, windowMs }),
+        addUsage(runner, { kind: 'events', counts: countsWithout(counts, admitted, held), windowMs }),
         ...writeRows(runner, rows),
       ],
       committed: () => this.#announce(rows),
@@ -369,6 +369,20 @@ export class WorkflowEngine extends EventEmitter<EngineEvents> implements EventP
     );
     return sources;
   }
+}
+
+/** What is held back counts when it is matched, not each time it is looked at. */
+function countsWithout(
+  counts: ReadonlyMap<string, number>,
+  admitted: readonly ClaimedEvent[],
+  held: ReadonlySet<string>,
+): ReadonlyMap<string, number> {
+  if (held.size === 0 || counts.size === 0) return counts;
+  const matched = new Map<string, number>();
+  for (const { tenantId, position } of admitted) {
+    if (counts.has(tenantId) && !held.has(position)) matched.set(tenantId, (matched.get(tenantId) ?? 0) + 1);
+  }
+  return matched;
 }
 
 function writeRows(runner: Runner, rows: MatchedRows): Promise<unknown>[] {

@@ -227,6 +227,32 @@ describe('events of one entity', () => {
     expect(await brokenInvariants(t.database)).toEqual([]);
   });
 
+  test('what is held back uses up no quota', async () => {
+    const tenant = await newTenant(t);
+    unwrap(await t.tocsin.quotas.setQuotas(tenant, { eventsPerMinute: 1_000 }));
+    await t.publish(tenant, changes());
+    const id = await newOrder(tenant);
+    await t.settle();
+    await t.sql('delete from tocsin.tenant_usage');
+    await setStatus(id, 'a');
+    const letGo = await holdOldest(tenant);
+    await setStatus(id, 'b');
+    for (let round = 0; round < 3; round++) {
+      await t.settle();
+      await t.sql('update tocsin.events set not_before = null where tenant_id = $1 and not_before is not null', [
+        tenant,
+      ]);
+    }
+    expect(delivered).toEqual([]);
+    const { rows } = await t.sql('select events from tocsin.tenant_usage where tenant_id = $1 and events > 0', [
+      tenant,
+    ]);
+    expect(rows).toEqual([]);
+    await letGo();
+    for (let round = 0; round < 2; round++) await settleDue(tenant);
+    expect(delivered).toEqual([`${id} a ann`, `${id} b ann`]);
+  });
+
   test('is not held back for workflows that do not', async () => {
     const tenant = await newTenant(t);
     await t.publish(tenant, changes({}, {}));
