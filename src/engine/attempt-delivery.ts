@@ -102,12 +102,16 @@ export async function attemptDelivery(options: {
   };
 }
 
-/** What waits for its endpoint longer than it may is given up, as a failed attempt that says what it waited for. */
+/**
+ * What waits for its endpoint longer than it may is given up, as a failed attempt that says what it waited for. Not what was
+ * redriven: whoever did that knows how old it is, and one that met a busy endpoint would be dead again at once.
+ */
 function withinPatience(attempted: Attempted, options: { claimed: ClaimedDelivery; services: DeliveryServices }) {
   const { outcome } = attempted;
   const { claimed, services } = options;
+  if (outcome.status !== 'postponed' || claimed.attemptsBase > 0) return attempted;
   const waitedMs = claimed.nowMs - idTimeMs(claimed.id);
-  if (outcome.status !== 'postponed' || waitedMs <= (services.maxWaitMs ?? Number.POSITIVE_INFINITY)) return attempted;
+  if (waitedMs <= (services.maxWaitMs ?? Number.POSITIVE_INFINITY)) return attempted;
   return { ...attempted, outcome: { ...outcome, status: 'failed' as const } };
 }
 

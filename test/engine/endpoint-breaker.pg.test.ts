@@ -234,6 +234,10 @@ describe('the circuit breaker of an endpoint', () => {
     });
     expect(await deliveriesOf(tenant)).toMatchObject([{ status: 'dead', reason: 'endpoint_disabled' }]);
     expect(hits(tenant)).toBe(0);
+    // Redriven it waits again, however old it is.
+    unwrap(await t.tocsin.deadLetters.redrive(tenant, { all: true }));
+    await impatient.listener.runOnce();
+    expect(await deliveriesOf(tenant)).toMatchObject([{ status: 'pending', reason: 'endpoint_disabled', attempts: 1 }]);
     expect(await brokenInvariants(t.database)).toEqual([]);
     await impatient.close();
   });
