@@ -68,6 +68,7 @@ export class Worker {
   #isStarted = false;
   /** Workers whose end is being dealt with. */
   readonly #lost = new Set<string>();
+  readonly #takenOff = new Set<string>();
   readonly #wakeExecute = (statuses: readonly string[]) => {
     for (const status of statuses) this.#options.metrics.executionWritten(status);
     if (statuses.includes('pending')) this.#execute.wake();
@@ -265,7 +266,8 @@ export class Worker {
   async #lookForLost(): Promise<void> {
     const { database, logger, settings } = this.#options;
     const listed = await listOtherWorkers(database.pool, { id: this.id, uptimeMs: process.uptime() * 1_000 });
-    const lost = lostWorkers(listed, { host: hostname(), pid: process.pid, isAlive: isProcessAlive });
+    const takenOff = this.#takenOff;
+    const lost = lostWorkers(listed, { host: hostname(), pid: process.pid, isAlive: isProcessAlive, takenOff });
     const matching = lost.filter(({ id, stages }) => stages.includes('match') && !this.#lost.has(id));
     await this.#forget(lost.filter(({ stages }) => !stages.includes('match')).map(({ id }) => id));
     if (matching.length === 0 || !settings.worker.stages.includes('match')) return;
@@ -278,7 +280,10 @@ export class Worker {
   /** Takes lost workers off the list. Not before their events are dealt with: another worker may have to go carefully too. */
   async #forget(ids: readonly string[]): Promise<void> {
     if (ids.length > 0) await removeWorkers(this.#options.database.pool, ids);
-    for (const id of ids) this.#lost.delete(id);
+    for (const id of ids) {
+      this.#lost.delete(id);
+      this.#takenOff.add(id);
+    }
   }
 
   #reportTo(logger: Logger, metrics: Metrics): void {

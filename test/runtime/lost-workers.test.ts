@@ -29,4 +29,11 @@ describe('lostWorkers', () => {
     expect(isLost({ pid: 100, isOlderThanProcess: true })).toBe(true);
     expect(isLost({ pid: 100, isOlderThanProcess: false })).toBe(false);
   });
+
+  test('one that comes back on the list lives, in a container that shares the name of this machine', () => {
+    const there = listed({ pid: 201 });
+    const takenOff = new Set([there.id]);
+    expect(lostWorkers([there], { ...here, takenOff })).toEqual([]);
+    expect(lostWorkers([{ ...there, unseenMs: lostAfterMs + 1 }], { ...here, takenOff })).toHaveLength(1);
+  });
 });
