@@ -156,6 +156,8 @@ export const settingsSchema = z.strictObject({
   savedQueries: savedQueryOptions.prefault({}),
   /** A workflow is paused when this many executions in a row failed through its own fault; 0: never. */
   pauseAfterFailures: z.number().int().min(0).max(1_000).default(20),
+  /** And when nothing went well for this long, ms: a short outage of what the host's look-ups ask pauses nothing. */
+  pauseAfterMs: z.number().int().min(0).max(86_400_000).default(600_000),
   worker: workerOptions.prefault({}),
   retention: retentionOptions.prefault({}),
   /** Quotas of tenants that have none of their own; null: without a limit. */

@@ -166,6 +166,7 @@ export async function createTocsin(options: TocsinOptions): Promise<Tocsin> {
     lookupTimeoutMs,
     quotas: settings.quotas,
     pauseAfterFailures: settings.pauseAfterFailures,
+    pauseAfterMs: settings.pauseAfterMs,
     causationLimits: { maxDepth: settings.maxCausationDepth, maxRepeats: settings.maxCausationRepeats },
   });
   const retention = new RetentionService({ database });

@@ -11,12 +11,17 @@ const mostRemembered = 1_000;
 export class FailureReview {
   readonly #database: Database;
   readonly #threshold: number;
+  readonly #spanMs: number;
   readonly #failed = new Set<string>();
 
-  /** `threshold`: so many failures in a row are too many; 0: never, unless the workflow says otherwise. */
-  constructor(options: { database: Database; threshold: number }) {
+  /**
+   * `threshold`: so many failures in a row are too many, when they go on for `spanMs` at least; 0: never, unless the workflow says
+   * otherwise.
+   */
+  constructor(options: { database: Database; threshold: number; spanMs: number }) {
     this.#database = options.database;
     this.#threshold = options.threshold;
+    this.#spanMs = options.spanMs;
   }
 
   /** These executions failed, or may have. */
@@ -38,7 +43,11 @@ export class FailureReview {
   }
 
   async #pause(executionIds: readonly string[]): Promise<FailingWorkflow[]> {
-    const failing = await findFailingWorkflows(this.#database.pool, { executionIds, threshold: this.#threshold });
+    const failing = await findFailingWorkflows(this.#database.pool, {
+      executionIds,
+      threshold: this.#threshold,
+      spanMs: this.#spanMs,
+    });
     const paused: FailingWorkflow[] = [];
     for (const workflow of failing) if (await pauseWorkflow(this.#database, workflow)) paused.push(workflow);
     return paused;

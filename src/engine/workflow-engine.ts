@@ -68,6 +68,8 @@ export type WorkflowEngineOptions = {
   readonly usageWindowMs?: number;
   /** So many executions of a workflow that fail in a row through its own fault pause it; default 0: never. */
   readonly pauseAfterFailures?: number;
+  /** And when they go on for this long, ms; default 0. */
+  readonly pauseAfterMs?: number;
   /** When events that come of workflows' own effects start no more of them; default `defaultCausationLimits`. */
   readonly causationLimits?: CausationLimits;
 };
@@ -110,6 +112,7 @@ export class WorkflowEngine extends EventEmitter<EngineEvents> implements EventP
     this.#failures = new FailureReview({
       database: options.database,
       threshold: options.pauseAfterFailures ?? 0,
+      spanMs: options.pauseAfterMs ?? 0,
     });
     this.#definitions = new DefinitionCache(options.database.pool, options.handlers);
   }

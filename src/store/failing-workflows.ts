@@ -43,9 +43,15 @@ const reachingActions = ['webhook', 'email'];
 /** Executions that are looked at, the newest of a workflow. */
 const lookedAt = 1_000;
 
+/** SQL that says whether an execution ended in a way that speaks for or against its workflow. */
+function isJudged(execution: string): string {
+  return `${execution}.status in ('success', 'partial', 'failed', 'skipped') and ${execution}.reason is distinct from 'loop_detected'`;
+}
+
 /**
  * Active workflows with one of these executions whose last `threshold` executions all failed through their own fault (the
- * workflow may set another threshold; 0 is never). Counted are executions of the version that runs, since the workflow was last
+ * workflow may set another threshold; 0 is never), for `spanMs` at least: what the host's look-ups do in a short outage pauses
+ * nothing, however many events come in it. Counted are executions of the version that runs, since the workflow was last
  * changed or activated; one that went well, or was skipped, ends the row.
  *
  * A condition that is undecided as the event is matched does not count: the record lacks a field, and conditions that are false
@@ -53,7 +59,7 @@ const lookedAt = 1_000;
  */
 export async function findFailingWorkflows(
   runner: Runner,
-  options: { executionIds: readonly string[]; threshold: number },
+  options: { executionIds: readonly string[]; threshold: number; spanMs: number },
 ): Promise<FailingWorkflow[]> {
   const result = await runner.query<FailingWorkflow>(
     `with suspects as (
@@ -99,16 +105,38 @@ export async function findFailingWorkflows(
              and d.status = 'dead'
          ) dead on true
          where x.workflow_version = s.published_version
-           and x.status in ('success', 'partial', 'failed', 'skipped')
-           and x.reason is distinct from 'loop_detected'
+           and ${isJudged('x')}
            and x.completed_at > s.updated_at
          order by x.id desc
          limit s.threshold
        ) last
      ) row
      where s.threshold > 0
-       and row.failures = s.threshold`,
-    [options.executionIds, options.threshold, executionFaults, deliveryFaults, reachingActions],
+       and row.failures = s.threshold
+       and (
+         select before.status = 'failed'
+         from tocsin.executions before
+         where before.tenant_id = s.tenant_id
+           and before.workflow_id = s.id
+           and before.workflow_version = s.published_version
+           and before.id < tocsin.id_at(now() - $6 * interval '1 millisecond')
+           and before.completed_at > s.updated_at
+           and ${isJudged('before')}
+         order by before.id desc
+         limit 1
+       )
+       and not exists (
+         select
+         from tocsin.executions since
+         where since.tenant_id = s.tenant_id
+           and since.workflow_id = s.id
+           and since.workflow_version = s.published_version
+           and since.id >= tocsin.id_at(now() - $6 * interval '1 millisecond')
+           and since.completed_at > s.updated_at
+           and since.status <> 'failed'
+           and ${isJudged('since')}
+       )`,
+    [options.executionIds, options.threshold, executionFaults, deliveryFaults, reachingActions, options.spanMs],
   );
   return result.rows;
 }

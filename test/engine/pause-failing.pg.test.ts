@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import { defineAction } from '../../src/deliver/define-action.ts';
+import { FailureReview } from '../../src/engine/failure-review.ts';
 import { defineCondition } from '../../src/match/define-condition.ts';
 import type { Json } from '../../src/model/json.ts';
 import { unwrap } from '../../src/model/result.ts';
@@ -12,6 +13,7 @@ const threshold = 3;
 
 const t = useTestTocsin({
   pauseAfterFailures: threshold,
+  pauseAfterMs: 0,
   conditions: [
     defineCondition({
       type: 'broken_look_up',
@@ -70,6 +72,28 @@ describe('WorkflowEngine, workflows that only fail', () => {
     await orders(tenant, 'throw');
     expect((await workflow(tenant, id)).status).toBe('inactive');
     expect(await brokenInvariants(t.database)).toEqual([]);
+  });
+
+  test('failures that do not go on for long pause nothing, however many they are', async () => {
+    const tenant = await newTenant(t);
+    const never = { pauseAfterFailures: 0 };
+    const id = await t.publish(tenant, obedient(never));
+    await orders(tenant, 'throw', 'throw', 'throw', 'throw');
+    // As if the workflow had no threshold of its own: the engine's review of this file would pause it at once.
+    await t.sql('alter table tocsin.workflow_versions disable trigger workflow_versions_immutable');
+    await t.sql(
+      "update tocsin.workflow_versions set definition = definition #- '{settings,pauseAfterFailures}' where workflow_id = $1",
+      [id],
+    );
+    await t.sql('alter table tocsin.workflow_versions enable trigger workflow_versions_immutable');
+    const failed = (await executionsOf(t, tenant)).map((execution) => execution.id);
+    const review = async (spanMs: number) => {
+      const failures = new FailureReview({ database: t.database, threshold, spanMs });
+      failures.remember(failed);
+      return (await failures.run()).map(({ workflowId }) => workflowId);
+    };
+    expect(await review(600_000)).toEqual([]);
+    expect(await review(0)).toEqual([id]);
   });
 
   test('a success in between ends the row', async () => {
