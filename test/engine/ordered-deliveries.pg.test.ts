@@ -128,9 +128,11 @@ describe('deliveries with `ordering: entity`', () => {
     await t.publish(tenant, changes());
     const id = await newOrder(tenant);
     answers.set('a', 'retry');
-    for (const status of ['a', 'b']) await setStatus(id, status);
+    await setStatus(id, 'a');
     await t.settle();
     const [first] = await executionsOf(t, tenant);
+    await setStatus(id, 'b');
+    await t.settle();
     unwrap(await t.tocsin.workflows.cancelExecution(tenant, first?.id ?? ''));
     await settleDue(tenant);
     expect(delivered).toEqual([`${id} b ann`]);
