@@ -26,6 +26,8 @@ export class TableLock {
     await until(
       'somebody waits for the lock',
       async () => {
+        // In a transaction PostgreSQL goes on showing what it showed first.
+        await this.#client.query('select pg_stat_clear_snapshot()');
         const { rows } = await this.#client.query(
           "select 1 from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'",
         );
@@ -37,6 +39,7 @@ export class TableLock {
 
   /** Ends the sessions that wait for a lock in this database: what they were sent is not done once the table is free. */
   async endWaiting(): Promise<void> {
+    await this.#client.query('select pg_stat_clear_snapshot()');
     await this.#client.query(
       "select pg_terminate_backend(pid, 5000) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'",
     );
