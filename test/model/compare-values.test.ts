@@ -153,7 +153,8 @@ describe('comparisonKey', () => {
     await fc.assert(
       fc.property(someValue, someValue, (a, b) => {
         const [keyA, keyB] = [comparisonKey(a), comparisonKey(b)];
-        if (equalValues(a, b)) expect(keyA).toBe(keyB);
+        // As maps and sets compare: 0 and -0 are one key.
+        if (equalValues(a, b)) expect(new Set([keyA]).has(keyB)).toBe(true);
         const order = compareValues(a, b);
         if (order === undefined || typeof keyA !== 'number' || typeof keyB !== 'number') return;
         if (order < 0) expect(keyA).toBeLessThanOrEqual(keyB);

@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
+import { seed } from '../../support/fuzz.ts';
 import { canary, corpus, harmOf, hostileContext, run, sourceOf } from './corpus.ts';
 
 const count = Number(process.env.TOCSIN_MUTANTS ?? 100_000);
-const seed = Number(process.env.TOCSIN_SEED ?? 20261121);
 const longestParent = 2_000;
 
 const tokens = [
