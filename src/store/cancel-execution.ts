@@ -30,11 +30,12 @@ export async function cancelExecution(
         and (select count(*) from open) >= 0
       returning id
     ), closed as (
-      update tocsin.deliveries
+      update tocsin.deliveries d
       set status = 'cancelled', reason = 'cancelled', lease_token = null, completed_at = now()
-      where id in (select id from open)
+      from open
+      where d.id = open.id
         and exists (select from cancelled)
-      returning id
+      returning d.id
     )
     select (select count(*)::int from closed) as cancelled
     from cancelled`);

@@ -149,7 +149,8 @@ export async function redriveDeliveries(
     ), locked as materialized (
       select e.id
       from tocsin.executions e
-      where e.id in (select execution_id from picked)
+      -- No semi-join: as in recordAttempts, one that changes while it is waited for could be left out.
+      where e.id = any(array(select execution_id from picked))
       order by e.id
       for update
     ), reopened as (

@@ -174,7 +174,7 @@ export async function parkBlockedDeliveries(runner: Runner, limit: number): Prom
   });
 }
 
-/** Prolongs leases of deliveries whose attempts still run. */
+/** Prolongs leases of deliveries whose attempts still run. One that is locked is left alone: its outcome is being recorded. */
 export async function renewDeliveryLeases(
   runner: Runner,
   options: { ids: readonly string[]; leaseTokens: readonly string[]; leaseMs: number },
@@ -182,12 +182,20 @@ export async function renewDeliveryLeases(
   await runner.query({
     ...promptly,
     text: `
+      with free as materialized (
+        select id
+        from tocsin.deliveries
+        where id = any($1::uuid[])
+          and status = 'pending'
+        order by id
+        for update skip locked
+      )
       update tocsin.deliveries d
       set due_at = now() + $3 * interval '1 millisecond'
-      from unnest($1::uuid[], $2::uuid[]) as held (id, token)
-      where d.id = held.id
-        and d.lease_token = held.token
-        and d.status = 'pending'`,
+      from free
+      join unnest($1::uuid[], $2::uuid[]) as held (id, token) on held.id = free.id
+      where d.id = free.id
+        and d.lease_token = held.token`,
     values: [options.ids, options.leaseTokens, options.leaseMs],
   });
 }

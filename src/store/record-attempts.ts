@@ -29,7 +29,9 @@ export type AttemptRecord = {
 /**
  * Records attempts, moves their deliveries on and counts them in their executions, in one statement. A lease that is no
  * longer ours keeps its delivery as the newer owner has it; that the attempt was made is recorded all the same.
- * Executions are locked in id order, so that two workers recording at once cannot deadlock.
+ * Executions are locked in id order, so that two workers recording at once cannot deadlock; and by ids alone: where the rows to
+ * lock come from a semi-join, PostgreSQL leaves out one that changed while it was waited for, under some plans, and the
+ * delivery would not be counted.
  */
 export async function recordAttempts(runner: Runner, records: readonly AttemptRecord[]): Promise<void> {
   if (records.length === 0) return;
@@ -92,7 +94,7 @@ export async function recordAttempts(runner: Runner, records: readonly AttemptRe
       ), locked as materialized (
         select e.id
         from tocsin.executions e
-        where e.id in (select execution_id from made where next <> 'pending')
+        where e.id = any($13::uuid[])
         order by e.id
         for update
       )
@@ -131,6 +133,7 @@ export async function recordAttempts(runner: Runner, records: readonly AttemptRe
       records.map((row) => row.durationMs),
       records.map((row) => row.next),
       records.map((row) => row.delayMs),
+      records.filter(({ next }) => next !== 'pending').map((row) => row.executionId),
     ],
   });
 }
