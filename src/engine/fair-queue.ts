@@ -28,6 +28,9 @@ const freshShare = 1 / 4;
 /** Tenants looked at for a turn, and turns in a row when nothing else is there to claim. */
 const tenantsPerTurn = 32;
 const turnsPerClaim = 8;
+/** Looking at others one by one may take a fourth of the time, when it takes longer than this, ms. */
+const costlyPageMs = 20;
+const pageShare = 4;
 /** Others count as there for this long after a row of theirs. */
 const othersStayMs = 60_000;
 
@@ -44,6 +47,9 @@ export class FairQueue<Row extends { readonly tenantId: string }> {
   #after = '';
   #lastTenant: string | null = null;
   #othersSeenAt = Number.NEGATIVE_INFINITY;
+  #nextPageAt = 0;
+  /** What others may have of this claim and do not, because it is a part of a row: theirs in the next. */
+  #carried = 0;
 
   constructor(options: { readonly now?: () => number } = {}) {
     this.#now = options.now ?? (() => performance.now());
@@ -74,16 +80,28 @@ export class FairQueue<Row extends { readonly tenantId: string }> {
     const ofOthers =
       crowd.length === 0
         ? await this.#claimOfOthers(limit, { room, claims, turns: turnsPerClaim })
-        : await this.#claimOfOthers(Math.max(1, Math.floor(limit * (1 - crowdReserve))), { room, claims, turns: 1 });
+        : await this.#claimOfOthers(this.#shareOfOthers(limit), { room, claims, turns: 1 });
     const left = limit - ofOthers.length;
     if (crowd.length === 0 || left === 0) return ofOthers;
     const limits = shares(crowd, { total: left, room });
     const ofCrowd = await claims.inTurn({ tenantIds: crowd, limits, fresh: { limit: 0, without: [] } });
     const counts = countByTenant(ofCrowd);
     for (const [index, tenantId] of crowd.entries()) {
-      if ((counts.get(tenantId) ?? 0) < (limits[index] ?? 0)) this.#crowd.delete(tenantId);
+      const limitOfTenant = limits[index] ?? 0;
+      if (limitOfTenant === 0) continue;
+      this.#crowd.delete(tenantId);
+      // To the end of the line: where not all of them get a row, those who got none are next.
+      if ((counts.get(tenantId) ?? 0) === limitOfTenant) this.#crowd.add(tenantId);
     }
+    if (ofCrowd.length === 0 && left === limit) return this.#claimOfOthers(limit, { room, claims, turns: 1 });
     return [...ofOthers, ...ofCrowd];
+  }
+
+  /** Of several claims of one row, all but every fourth. */
+  #shareOfOthers(limit: number): number {
+    const share = limit * (1 - crowdReserve) + this.#carried;
+    this.#carried = share % 1;
+    return Math.floor(share);
   }
 
   /** Of tenants without a backlog, as far as it is known. */
@@ -91,15 +109,22 @@ export class FairQueue<Row extends { readonly tenantId: string }> {
     limit: number,
     { room, claims, turns }: { room: ReadonlyMap<string, number>; claims: QueueClaims<Row>; turns: number },
   ): Promise<readonly Row[]> {
+    if (limit === 0) return [];
     const freshLimit = Math.floor(limit * freshShare);
     const without = [...new Set([...this.#crowd, ...room.keys()])];
+    // What has just become due is found all the same.
+    if (this.#crowd.size > 0 && this.#now() < this.#nextPageAt)
+      return claims.inTurn({ tenantIds: [], limits: [], fresh: { limit, without } });
     for (let turn = 0; turn < turns; turn++) {
+      const startedAt = this.#now();
       const isAsked = ({ tenantId, isDue }: TenantInLine) =>
         isDue && !this.#crowd.has(tenantId) && room.get(tenantId) !== 0;
       const page = await this.#nextTenants(claims, { isAsked, most: limit - freshLimit });
       const { tenantIds } = page;
       const limits = shares(tenantIds, { total: limit - freshLimit, room });
       const rows = await claims.inTurn({ tenantIds, limits, fresh: { limit: freshLimit, without } });
+      const lastedMs = this.#now() - startedAt;
+      if (lastedMs > costlyPageMs) this.#nextPageAt = startedAt + lastedMs * pageShare;
       if (rows.length >= limit * crowdShare) for (const tenantId of crowdOf(rows)) this.#crowd.add(tenantId);
       if (rows.length > 0 || page.isWhole) return rows;
     }

@@ -158,7 +158,13 @@ export class LeasedWork {
     });
     await addUsage(database.pool, { kind: 'deliveries', counts, windowMs });
     const isKept = new Set(kept);
-    await returnDeliveries(database.pool, leasesOf(claimed.filter((delivery) => !isKept.has(delivery))));
+    const back = claimed.filter((delivery) => !isKept.has(delivery));
+    // Who takes over what ended another worker still has to know it.
+    await putBackSuspects(database.pool, {
+      ...leasesOf(back.filter(({ takenOver }) => takenOver)),
+      delayMs: aloneDelayMs,
+    });
+    await returnDeliveries(database.pool, leasesOf(back.filter(({ takenOver }) => !takenOver)));
     return kept;
   }
 

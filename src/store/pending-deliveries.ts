@@ -230,6 +230,7 @@ export async function putBackSuspects(
   runner: Runner,
   options: { ids: readonly string[]; leaseTokens: readonly string[]; delayMs: number },
 ): Promise<void> {
+  if (options.ids.length === 0) return;
   await runner.query(
     `update tocsin.deliveries d
      set due_at = now() + $3 * interval '1 millisecond', attempts = attempts - 1

@@ -69,6 +69,19 @@ describe('FairQueue', () => {
     expect(claims).toBeLessThan(20);
   });
 
+  test('also when rows are claimed one by one nobody waits for a backlog, and it goes on', async () => {
+    const { queue, waiting } = queueOf(rowsOf('big', 1_000));
+    const claimed: Row[] = [];
+    for (let n = 0; n < 100; n++) {
+      // Others always have something due.
+      waiting.push(...rowsOf('small', 2));
+      claimed.push(...(await queue.claim({ limit: 1 })));
+    }
+    expect(claimed).toHaveLength(100);
+    expect(countOf(claimed, 'big')).toBeGreaterThanOrEqual(20);
+    expect(countOf(claimed, 'small')).toBeGreaterThanOrEqual(40);
+  });
+
   test('lets no tenant hold more than half of the places while others are there, and all of them when it is alone', async () => {
     const { queue } = queueOf([...rowsOf('big', 1_000), ...rowsOf('small', 1), ...rowsOf('big', 50)]);
     const first = await queue.claim({ limit: 10 });

@@ -165,6 +165,32 @@ describe('the quota of deliveries per minute', () => {
     expect(most).toBeLessThanOrEqual(4);
   });
 
+  test('what is over it and ended another worker is still known to have done so', async () => {
+    const tenant = await tenantWith({ deliveriesPerMinute: 2 }, { actions: [webhook] });
+    const { engine } = engineWith(anHour);
+    await order(tenant, 5);
+    await new Drain({ database: t.database, processor: engine }).runOnce();
+    await t.sql(
+      `update tocsin.deliveries set lease_token = gen_random_uuid(), attempts = 1, due_at = now()
+       where id = (select max(id::text)::uuid from tocsin.deliveries where tenant_id = $1)`,
+      [tenant],
+    );
+    expect(await engine.claim(50, null)).toHaveLength(2);
+    const { rows } = await t.sql(
+      `select attempts, lease_token is not null as is_marked, count(*)::int as n
+       from tocsin.deliveries
+       where tenant_id = $1
+         and due_at <= now() + interval '1 second'
+       group by 1, 2
+       order by 1`,
+      [tenant],
+    );
+    expect(rows).toEqual([
+      { attempts: 0, is_marked: false, n: 2 },
+      { attempts: 1, is_marked: true, n: 1 },
+    ]);
+  });
+
   test('does not count what was given back', async () => {
     const tenant = await tenantWith({ deliveriesPerMinute: 4 }, { actions: [webhook] });
     const { engine } = engineWith(anHour);
