@@ -1,24 +1,22 @@
 import { once } from 'node:events';
-import { setTimeout as wait } from 'node:timers/promises';
 import { installCapture } from '../../capture/install-capture.ts';
 import { WakeUpListener } from '../../capture/wake-up-listener.ts';
 import { unwrap } from '../../model/result.ts';
 import { Drain } from '../../runtime/drain.ts';
 import { type Connection, connect } from '../../store/connection.ts';
 import type { Tocsin } from '../../tocsin.ts';
+import { type Benchmark, type PreparedBenchmark, type Scale, WrongAnswer } from './benchmark.ts';
 import {
-  type Benchmark,
-  type Figures,
-  type PreparedBenchmark,
-  type Round,
-  type Scale,
-  WrongAnswer,
-} from './benchmark.ts';
+  latencyComparisons,
+  latencySettings,
+  measureLatencies,
+  type OrderSenders,
+  wrongNotifications,
+} from './latency-rounds.ts';
 import { createListenedOrderTable, listenedChannel } from './listened-order-table.ts';
 import { createOrderTable, insertOrder } from './order-table.ts';
 import type { ScratchDatabase, ScratchServer } from './scratch-server.ts';
 import { layWorkflows, openTocsin } from './scratch-tocsin.ts';
-import { quantile } from './statistics.ts';
 
 /** How long after an order is sent somebody knows of it, while nothing else happens. */
 export const latencyBenchmark: Benchmark<ScratchServer> = {
@@ -28,16 +26,7 @@ export const latencyBenchmark: Benchmark<ScratchServer> = {
   prepare,
 };
 
-/** Between two orders, so that none meets what the one before left to do. */
-const pauseMs = { least: 2, most: 8 };
 const soonMs = 10_000;
-
-type Parties = {
-  readonly copy: ScratchDatabase;
-  readonly writer: Connection;
-  readonly listener: Connection;
-  readonly drain: WatchedDrain;
-};
 
 async function prepare(server: ScratchServer, scaled: Scale): Promise<PreparedBenchmark> {
   const samples = scaled(100);
@@ -52,19 +41,17 @@ async function prepare(server: ScratchServer, scaled: Scale): Promise<PreparedBe
   const [writer, listener] = await Promise.all([connectTo(copy), connectTo(copy)]);
   await listener.query(`listen ${listenedChannel}`);
   const drain = await startDrain(tocsin);
-  const parties: Parties = { copy, writer, listener, drain };
-  await measureRound(parties, Math.min(samples, 50));
-  const handled = { claim: 'commit to match handler', variant: variants.handled, peer: variants.heard };
-  const visible = { claim: 'commit to notification', variant: variants.committed, peer: variants.heard };
+  const senders = sendersOf({ writer, listener, drain });
+  await measureLatencies(senders, Math.min(samples, 50));
   return {
-    settings: { 'orders per round': samples, 'pause ms': `${pauseMs.least}-${pauseMs.most}` },
-    comparisons: [
-      { ...handled, figure: 'p50 ms', target: { atMost: 1.5 } },
-      { ...handled, figure: 'p99 ms', target: { atMost: 1.3 } },
-      { ...visible, figure: 'p50 ms', target: { atMost: 4 } },
-      { ...visible, figure: 'p99 ms', target: { atMost: 3 } },
-    ],
-    measureRound: () => measureRound(parties, samples),
+    settings: latencySettings(samples),
+    comparisons: latencyComparisons,
+    measureRound: async () => {
+      const round = await measureLatencies(senders, samples);
+      const wrong = await wrongNotifications(copy);
+      if (wrong.length > 0) throw new WrongAnswer(wrong);
+      return round;
+    },
     close: async () => {
       await drain.stop();
       await Promise.all([writer.end(), listener.end()]);
@@ -128,66 +115,24 @@ async function startDrain(tocsin: Tocsin): Promise<WatchedDrain> {
   };
 }
 
-const variants = {
-  acknowledged: 'commit acknowledged',
-  heard: 'raw LISTEN',
-  handled: 'Tocsin: match stage has the event',
-  committed: 'Tocsin: notification committed',
-};
-
-async function measureRound(parties: Parties, samples: number): Promise<Round> {
-  const ms = {
-    acknowledged: [] as number[],
-    heard: [] as number[],
-    handled: [] as number[],
-    committed: [] as number[],
+function sendersOf(parties: { writer: Connection; listener: Connection; drain: WatchedDrain }): OrderSenders {
+  const { writer, listener, drain } = parties;
+  return {
+    listened: async () => {
+      const told = once(listener, 'notification', { signal: AbortSignal.timeout(soonMs) }).then(() =>
+        performance.now(),
+      );
+      const sentAt = performance.now();
+      await writer.query({ ...insertOrder('listened_orders'), values: [1] });
+      const acknowledged = performance.now() - sentAt;
+      return { acknowledged, heard: (await told) - sentAt };
+    },
+    captured: async () => {
+      const told = drain.next();
+      const sentAt = performance.now();
+      await writer.query({ ...insertOrder('orders'), values: [1] });
+      const { handledAt, committedAt } = await told;
+      return { handled: handledAt - sentAt, committed: committedAt - sentAt };
+    },
   };
-  for (let sample = 0; sample < samples; sample++) {
-    const listened = await sendListened(parties);
-    ms.acknowledged.push(listened.acknowledged);
-    ms.heard.push(listened.heard);
-    const captured = await sendCaptured(parties);
-    ms.handled.push(captured.handled);
-    ms.committed.push(captured.committed);
-  }
-  await checkNotifications(parties.copy);
-  return Object.fromEntries(
-    Object.entries(variants).map(([key, variant]) => [variant, percentiles(ms[key as keyof typeof ms])]),
-  );
-}
-
-async function sendListened({ writer, listener }: Parties): Promise<{ acknowledged: number; heard: number }> {
-  const heard = once(listener, 'notification', { signal: AbortSignal.timeout(soonMs) }).then(() => performance.now());
-  const sentAt = performance.now();
-  await writer.query({ ...insertOrder('listened_orders'), values: [1] });
-  const acknowledged = performance.now() - sentAt;
-  const heardAt = await heard;
-  await pause();
-  return { acknowledged, heard: heardAt - sentAt };
-}
-
-async function sendCaptured({ writer, drain }: Parties): Promise<{ handled: number; committed: number }> {
-  const told = drain.next();
-  const sentAt = performance.now();
-  await writer.query({ ...insertOrder('orders'), values: [1] });
-  const { handledAt, committedAt } = await told;
-  await pause();
-  return { handled: handledAt - sentAt, committed: committedAt - sentAt };
-}
-
-function pause(): Promise<void> {
-  return wait(pauseMs.least + Math.random() * (pauseMs.most - pauseMs.least));
-}
-
-function percentiles(ms: readonly number[]): Figures {
-  return { 'p50 ms': quantile(ms, 0.5), 'p99 ms': quantile(ms, 0.99) };
-}
-
-/** Every captured order has one notification. */
-async function checkNotifications({ database }: ScratchDatabase): Promise<void> {
-  const { rows } = await database.pool.query<{ orders: number; told: number }>(
-    `select (select count(*)::int from public.orders) as orders, (select count(*)::int from tocsin.notifications) as told`,
-  );
-  const { orders = 0, told = -1 } = rows[0] ?? {};
-  if (orders !== told) throw new WrongAnswer([`${orders} orders came to ${told} notifications`]);
 }
