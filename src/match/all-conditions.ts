@@ -11,6 +11,7 @@ export type AllConditions = Pick<CompiledCondition, 'test'> & {
    */
   readonly evaluate: (subject: Subject, services: ConditionServices) => Promise<readonly ConditionTrace[]>;
   readonly access: readonly AccessPredicate[];
+  readonly isDecidedByAccess: boolean;
 };
 
 /** Joins conditions that must all be true. No conditions are true. */
@@ -20,7 +21,13 @@ export function allConditions(conditions: readonly CompiledCondition[]): AllCond
     trace: (subject) => conditions.map(({ trace }) => trace(subject)),
     evaluate: (subject, services) => evaluateUntil(conditions, { subject, services, decisive: false }),
     access: conditions.flatMap(({ access }) => access),
+    isDecidedByAccess: areDecidedByAccess(conditions),
   };
+}
+
+/** Whether conditions that must all be true are, as one, decided by the access of each. */
+export function areDecidedByAccess(conditions: readonly CompiledCondition[]): boolean {
+  return conditions.every(({ isDecidedByAccess = false }) => isDecidedByAccess);
 }
 
 /** `allOf` the tests of conditions; one after another, until one is false. */

@@ -45,6 +45,11 @@ export type CompiledCondition = {
   readonly evaluate: (subject: Subject, services: ConditionServices) => Promise<ConditionTrace>;
   readonly reads: readonly FieldRead[];
   readonly access: readonly AccessPredicate[];
+  /**
+   * Whether `access` is all there is to it: true when the condition is true of every event that has, in each of these fields,
+   * one of the values exactly as it stands there, or a number between the ends of the range. Default false.
+   */
+  readonly isDecidedByAccess?: boolean;
 };
 
 /** What a handler may ask while compiling. */

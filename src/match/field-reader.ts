@@ -23,10 +23,14 @@ export function onField<Right, T>(
   right: Right,
   decide: FieldDecision<Right, T>,
 ): (subject: Subject) => T {
-  const [root, first, second] = segments as readonly [string, string, string];
+  const [root, first, second, third] = segments as readonly [string, string, string, string];
   if (root === 'event' && segments.length === 2) return onEventField(first, right, decide);
-  if (root !== 'payload' || segments.length > 3 || segments.some(isInherited)) return onPath(segments, right, decide);
-  return segments.length === 2 ? onColumn(first, right, decide) : onPart([first, second], right, decide);
+  if (root !== 'payload' || segments.length > 4 || segments.some(isInherited)) return onPath(segments, right, decide);
+  if (segments.length === 2) return onColumn(first, right, decide);
+  const column = first;
+  return segments.length === 3
+    ? onPart({ column, name: second }, right, decide)
+    : onInnerPart({ column, part: second, name: third }, right, decide);
 }
 
 function onPath<Right, T>(path: readonly string[], right: Right, decide: FieldDecision<Right, T>) {
@@ -37,10 +41,24 @@ function onColumn<Right, T>(name: string, right: Right, decide: FieldDecision<Ri
   return ({ event: { payload } }: Subject) => decide(isObject(payload) ? payload[name] : undefined, right);
 }
 
-function onPart<Right, T>([column, name]: [string, string], right: Right, decide: FieldDecision<Right, T>) {
+function onPart<Right, T>(path: { column: string; name: string }, right: Right, decide: FieldDecision<Right, T>) {
+  const { column, name } = path;
   return ({ event: { payload } }: Subject) => {
     const outer = isObject(payload) ? payload[column] : undefined;
     return decide(isObject(outer) ? outer[name] : undefined, right);
+  };
+}
+
+function onInnerPart<Right, T>(
+  path: { column: string; part: string; name: string },
+  right: Right,
+  decide: FieldDecision<Right, T>,
+) {
+  const { column, part, name } = path;
+  return ({ event: { payload } }: Subject) => {
+    const outer = isObject(payload) ? payload[column] : undefined;
+    const inner = isObject(outer) ? outer[part] : undefined;
+    return decide(isObject(inner) ? inner[name] : undefined, right);
   };
 }
 

@@ -24,6 +24,7 @@ export type FieldTest = {
   readonly explain: (subject: Subject) => Explanation;
   readonly reads: readonly FieldRead[];
   readonly access: readonly AccessPredicate[];
+  readonly isDecidedByAccess?: boolean;
 };
 
 /** What was written, and what is known of its field. */
@@ -78,6 +79,7 @@ function againstValue(operator: BinaryOperator, context: FieldTestContext): Resu
     },
     reads: [{ path: place('field'), segments }],
     access: access ? [access] : [],
+    isDecidedByAccess: access !== null && operator.isDecidedByAccess?.(right) === true,
   });
 }
 

@@ -2,35 +2,47 @@ import { type ComparisonKey, comparisonKey } from '../model/compare-values.ts';
 import type { AccessPredicate } from './condition.ts';
 
 /** What the index looks for in one field: one of some keys, or a key in a window. */
-export type FieldAccess = { readonly segments: readonly string[] } & (
+export type FieldAccess = { readonly path: string; readonly segments: readonly string[] } & (
   | { readonly keys: readonly ComparisonKey[] }
   | { readonly min: number; readonly max: number }
 );
 
 /** One access per field: of several equalities the one with the fewest values, else the common part of all windows. */
-export function narrowAccess(predicates: readonly AccessPredicate[]): readonly FieldAccess[] {
+export type NarrowAccess = {
+  readonly accesses: readonly FieldAccess[];
+  /** True when they say all that the predicates say. */
+  readonly saysAll: boolean;
+};
+
+/** Makes of predicates that must all be true what the index looks for. */
+export function narrowAccess(predicates: readonly AccessPredicate[]): NarrowAccess {
   const byPath = new Map<string, FieldAccess>();
+  let saysAll = true;
   for (const predicate of predicates) {
     const access = fieldAccess(predicate);
-    if (!access) continue;
-    const path = access.segments.join('.');
-    const known = byPath.get(path);
-    byPath.set(path, known ? narrower(known, access) : access);
+    if (!access) {
+      saysAll = false;
+      continue;
+    }
+    const known = byPath.get(access.path);
+    if (known && ('keys' in known || 'keys' in access)) saysAll = false;
+    byPath.set(access.path, known ? narrower(known, access) : access);
   }
-  return [...byPath.values()];
+  return { accesses: [...byPath.values()], saysAll };
 }
 
 /** Null when it cannot be looked for: arrays and objects have no keys. */
 function fieldAccess(predicate: AccessPredicate): FieldAccess | null {
   const { segments } = predicate;
-  if ('range' in predicate) return { segments, ...predicate.range };
+  const path = segments.join('.');
+  if ('range' in predicate) return { path, segments, min: predicate.range.min, max: predicate.range.max };
   const keys = new Set<ComparisonKey>();
   for (const value of predicate.values) {
     const key = comparisonKey(value);
     if (key === undefined) return null;
     keys.add(key);
   }
-  return keys.size > 0 ? { segments, keys: [...keys] } : null;
+  return keys.size > 0 ? { path, segments, keys: [...keys] } : null;
 }
 
 function narrower(one: FieldAccess, other: FieldAccess): FieldAccess {

@@ -43,6 +43,8 @@ export type BinaryOperator = {
   readonly fixed?: (right: Json) => FixedDecision;
   /** What the index may look for: without it the decision is never true. */
   readonly access?: (segments: readonly string[], right: Json) => AccessPredicate | null;
+  /** Whether, for this right side, `access` is all there is to it, as `CompiledCondition.isDecidedByAccess` says. */
+  readonly isDecidedByAccess?: (right: Json) => boolean;
 };
 
 /** Asks only whether and what the field is. */

@@ -7,13 +7,19 @@
  * Fabret et al., Filtering algorithms and implementation for very fast publish/subscribe systems (SIGMOD 2001), call this
  * access predicates.
  *
+ * What an item needs beside what brings an event to its node is noted in the node (`sieve.ts`). With very many items the
+ * memory that a search touches is what it costs: one that is not satisfied is passed over untouched, and one whose needs
+ * are all seen to be there is known to be satisfied without asking it.
+ *
  * Adding and removing touch one path of the tree; nothing is ever rebuilt.
  */
-import { type ComparisonKey, comparisonKey } from '../model/compare-values.ts';
+import type { ComparisonKey } from '../model/compare-values.ts';
 import type { Subject } from './condition.ts';
-import { type FieldReader, fieldReader } from './field-reader.ts';
+import { EventFields } from './event-fields.ts';
+import { GradualMap } from './gradual-map.ts';
 import { IntervalTree } from './interval-tree.ts';
 import type { FieldAccess } from './narrow-access.ts';
+import { type Need, Sieve } from './sieve.ts';
 
 /** Asking this many items costs about as much as a look-up per field. */
 const mostAskedOneByOne = 16;
@@ -23,7 +29,7 @@ const mostLeavesPerItem = 1_024;
 /** Where an item stands in the tree; what `remove` takes. */
 export type Placement<T> = {
   readonly item: T;
-  readonly accesses: readonly FieldAccess[];
+  readonly needs: readonly Need[];
   /** The last of its leaves; each knows the one before. */
   lastLeaf: Leaf<T> | null;
   leafCount: number;
@@ -33,13 +39,15 @@ type Leaf<T> = {
   readonly placement: Placement<T>;
   node: TreeNode<T> | null;
   readonly previous: Leaf<T> | null;
-  /** Where it stands in `items` and `leaves` of its node. */
+  /** Where it stands in `items`, `leaves` and `sieve` of its node. */
   position: number;
 };
 
 type TreeNode<T> = {
   /** The items to ask here. Apart from the leaves, so that a search touches as little memory as can be. */
   items: T[];
+  /** Null when they need nothing beside what brings an event here; always null at the root, where every item is asked. */
+  sieve: Sieve | null;
   leaves: Leaf<T>[];
   /** Null until there are too many items to ask one by one. */
   branches: Branch<T>[] | null;
@@ -50,9 +58,8 @@ type TreeNode<T> = {
 
 type Branch<T> = {
   readonly owner: TreeNode<T>;
-  readonly segments: readonly string[];
-  readonly read: FieldReader;
-  readonly byKey: Map<ComparisonKey, TreeNode<T>>;
+  readonly field: number;
+  readonly byKey: GradualMap<ComparisonKey, TreeNode<T>>;
   /** Null until an item needs a window. */
   byWindow: IntervalTree<TreeNode<T>> | null;
 };
@@ -63,12 +70,24 @@ type Slot<T> = { readonly branch: Branch<T> } & (
   | { readonly min: number; readonly max: number }
 );
 
+/** Takes an item the event may satisfy; `isCertain` when the event has everything that was said to be needed. */
+type Visit<T> = (item: T, isCertain: boolean) => void;
+
 export class PredicateTree<T> {
   readonly #root: TreeNode<T> = newNode(null);
+  readonly #fields = new EventFields();
+
+  get isEmpty(): boolean {
+    return this.#root.count === 0;
+  }
 
   /** Adds an item that needs all of `accesses` (one per field); without any it is visited by every event. */
   add(item: T, accesses: readonly FieldAccess[]): Placement<T> {
-    const placement: Placement<T> = { item, accesses, lastLeaf: null, leafCount: 0 };
+    const needs = accesses.map((access): Need => {
+      const field = this.#fields.take(access);
+      return 'keys' in access ? { field, keys: access.keys } : { field, min: access.min, max: access.max };
+    });
+    const placement: Placement<T> = { item, needs, lastLeaf: null, leafCount: 0 };
     place(this.#root, newLeaf(placement));
     return placement;
   }
@@ -77,16 +96,40 @@ export class PredicateTree<T> {
     for (let leaf = placement.lastLeaf; leaf !== null; leaf = leaf.previous) detach(leaf);
     placement.lastLeaf = null;
     placement.leafCount = 0;
+    for (const { field } of placement.needs) this.#fields.giveBack(field);
   }
 
-  /** Calls `visit` once for every item the event may satisfy, and for some it does not. */
-  visit(subject: Subject, visit: (item: T) => void): void {
-    visitNode(this.#root, subject, visit);
+  /** Calls `visit` once for every item the event may satisfy, and for some it does not. `visit` must not search the tree. */
+  visit(subject: Subject, visit: Visit<T>): void {
+    this.#fields.turnTo(subject);
+    for (const item of this.#root.items) visit(item, false);
+    this.#visitBranches(this.#root, true, visit);
+  }
+
+  #visitNode(node: TreeNode<T>, isCertain: boolean, visit: Visit<T>): void {
+    const { items, sieve } = node;
+    for (let i = 0; i < items.length; i++) {
+      const fit = sieve === null ? 'certain' : sieve.fit(i, this.#fields);
+      if (fit !== 'lacking') visit(items[i] as T, isCertain && fit === 'certain');
+    }
+    if (node.branches !== null) this.#visitBranches(node, isCertain, visit);
+  }
+
+  /** @param isCertain the event has what led to the node, as it is written */
+  #visitBranches({ branches }: TreeNode<T>, isCertain: boolean, visit: Visit<T>): void {
+    for (const { field, byKey, byWindow } of branches ?? []) {
+      const { key, isAsWritten } = this.#fields.read(field);
+      if (key === undefined) continue;
+      const child = byKey.get(key);
+      if (child) this.#visitNode(child, isCertain && isAsWritten, visit);
+      if (byWindow === null || typeof key !== 'number') continue;
+      byWindow.visit(key, (found, isBetween) => this.#visitNode(found, isCertain && isAsWritten && isBetween, visit));
+    }
   }
 }
 
 function newNode<T>(slot: Slot<T> | null): TreeNode<T> {
-  return { items: [], leaves: [], branches: null, count: 0, slot };
+  return { items: [], sieve: null, leaves: [], branches: null, count: 0, slot };
 }
 
 function newLeaf<T>(placement: Placement<T>): Leaf<T> {
@@ -100,33 +143,20 @@ function ownerOf<T>(node: TreeNode<T>): TreeNode<T> | null {
   return node.slot === null ? null : node.slot.branch.owner;
 }
 
-function visitNode<T>(node: TreeNode<T>, subject: Subject, visit: (item: T) => void): void {
-  const { items, branches } = node;
-  for (let i = 0; i < items.length; i++) visit(items[i] as T);
-  if (branches === null) return;
-  for (const { read, byKey, byWindow } of branches) {
-    const key = comparisonKey(read(subject));
-    if (key === undefined) continue;
-    const child = byKey.get(key);
-    if (child) visitNode(child, subject, visit);
-    if (byWindow !== null && typeof key === 'number') byWindow.visit(key, (found) => visitNode(found, subject, visit));
-  }
-}
-
 /** Hangs a leaf at the node or below it; where its item is told apart by several values, more leaves at the others. */
 function place<T>(node: TreeNode<T>, leaf: Leaf<T>): void {
   const { placement } = leaf;
-  const access = node.branches && bestAccess(node, placement);
-  if (!access) {
+  const need = node.branches && bestNeed(node, placement);
+  if (!need) {
     attach(node, leaf);
     return;
   }
-  const branch = branchOf(node, access);
-  if (!('keys' in access)) {
-    place(nodeAtWindow(branch, access), leaf);
+  const branch = branchOf(node, need.field);
+  if (!('keys' in need)) {
+    place(nodeAtWindow(branch, need), leaf);
     return;
   }
-  for (const [index, key] of access.keys.entries()) {
+  for (const [index, key] of need.keys.entries()) {
     place(nodeAtKey(branch, key), index === 0 ? leaf : newLeaf(placement));
   }
 }
@@ -134,6 +164,7 @@ function place<T>(node: TreeNode<T>, leaf: Leaf<T>): void {
 function attach<T>(node: TreeNode<T>, leaf: Leaf<T>): void {
   leaf.node = node;
   leaf.position = node.leaves.length;
+  note(node, leaf.placement);
   // Literals are as long as need be; a push onto an empty array reserves 17 places, and most nodes hold few.
   if (leaf.position === 0) [node.items, node.leaves] = [[leaf.placement.item], [leaf]];
   else {
@@ -144,26 +175,39 @@ function attach<T>(node: TreeNode<T>, leaf: Leaf<T>): void {
   if (node.branches === null && node.leaves.length > mostAskedOneByOne) branchOut(node);
 }
 
+/** Notes what the item needs beside what brings an event to the node. */
+function note<T>(node: TreeNode<T>, { needs }: Placement<T>): void {
+  if (node.slot === null) return;
+  const open = needs.filter(({ field }) => !isUsed(node, field));
+  if (node.sieve === null) {
+    if (open.length === 0) return;
+    node.sieve = new Sieve();
+    for (let i = 0; i < node.leaves.length; i++) node.sieve.push([]);
+  }
+  node.sieve.push(open);
+}
+
 /** Sorts the items asked one by one into branches, as far as fields tell them apart. */
 function branchOut<T>(node: TreeNode<T>): void {
   const { leaves } = node;
   node.items = [];
+  node.sieve = null;
   node.leaves = [];
   node.branches = [];
   for (let at: TreeNode<T> | null = node; at !== null; at = ownerOf(at)) at.count -= leaves.length;
   for (const leaf of leaves) place(node, leaf);
 }
 
-/** The access by which the item will be asked least often for nothing. */
-function bestAccess<T>(node: TreeNode<T>, { accesses, leafCount }: Placement<T>): FieldAccess | null {
-  let best: FieldAccess | null = null;
+/** What by which the item will be asked least often for nothing. */
+function bestNeed<T>(node: TreeNode<T>, { needs, leafCount }: Placement<T>): Need | null {
+  let best: Need | null = null;
   let bestCost = Number.POSITIVE_INFINITY;
-  for (const access of accesses) {
-    if ('keys' in access && leafCount + access.keys.length > mostLeavesPerItem) continue;
-    if (isUsed(node, access.segments)) continue;
-    const cost = accessCost(node, access);
+  for (const need of needs) {
+    if ('keys' in need && leafCount + need.keys.length > mostLeavesPerItem) continue;
+    if (isUsed(node, need.field)) continue;
+    const cost = costOf(node, need);
     if (cost < bestCost) {
-      best = access;
+      best = need;
       bestCost = cost;
     }
   }
@@ -174,39 +218,32 @@ function bestAccess<T>(node: TreeNode<T>, { accesses, leafCount }: Placement<T>)
 const windowCost = 1e12;
 const openWindowCost = 2e12;
 
-/** How many items an event that hits the access finds there, times how likely a hit is: one in all the field's values. */
-function accessCost<T>(node: TreeNode<T>, access: FieldAccess): number {
-  const branch = findBranch(node, access.segments);
-  if ('keys' in access) {
-    const found = branch?.byKey.get(access.keys[0] as ComparisonKey);
+/** How many items an event that has it finds there, times how likely that is: one in all the field's values. */
+function costOf<T>(node: TreeNode<T>, need: Need): number {
+  const branch = findBranch(node, need.field);
+  if ('keys' in need) {
+    const found = branch?.byKey.get(need.keys[0] as ComparisonKey);
     const values = (branch?.byKey.size ?? 0) + (found ? 0 : 1);
-    return (access.keys.length * ((found?.count ?? 0) + 1)) / values;
+    return (need.keys.length * ((found?.count ?? 0) + 1)) / values;
   }
-  const isOpen = !Number.isFinite(access.min) || !Number.isFinite(access.max);
+  const isOpen = !Number.isFinite(need.min) || !Number.isFinite(need.max);
   return (isOpen ? openWindowCost : windowCost) - (branch?.byWindow?.size ?? 0);
 }
 
 /** True when a branch on the way to the node has told its items apart by this field. */
-function isUsed<T>(node: TreeNode<T>, segments: readonly string[]): boolean {
-  for (let { slot } = node; slot !== null; { slot } = slot.branch.owner) {
-    if (isSamePath(slot.branch.segments, segments)) return true;
-  }
+function isUsed<T>(node: TreeNode<T>, field: number): boolean {
+  for (let { slot } = node; slot !== null; { slot } = slot.branch.owner) if (slot.branch.field === field) return true;
   return false;
 }
 
-function isSamePath(one: readonly string[], other: readonly string[]): boolean {
-  return one.length === other.length && one.every((segment, index) => segment === other[index]);
+function findBranch<T>({ branches }: TreeNode<T>, field: number): Branch<T> | undefined {
+  return branches?.find((branch) => branch.field === field);
 }
 
-function findBranch<T>({ branches }: TreeNode<T>, segments: readonly string[]): Branch<T> | undefined {
-  return branches?.find((branch) => isSamePath(branch.segments, segments));
-}
-
-function branchOf<T>(node: TreeNode<T>, { segments }: FieldAccess): Branch<T> {
-  const known = findBranch(node, segments);
+function branchOf<T>(node: TreeNode<T>, field: number): Branch<T> {
+  const known = findBranch(node, field);
   if (known) return known;
-  const read = fieldReader(segments);
-  const branch: Branch<T> = { owner: node, segments, read, byKey: new Map(), byWindow: null };
+  const branch: Branch<T> = { owner: node, field, byKey: new GradualMap(), byWindow: null };
   node.branches?.push(branch);
   return branch;
 }
@@ -237,6 +274,7 @@ function detach<T>({ node, position }: Leaf<T>): void {
     node.leaves[position] = lastLeaf;
     lastLeaf.position = position;
   }
+  node.sieve?.remove(position);
   for (let at: TreeNode<T> | null = node; at !== null; at = ownerOf(at)) {
     at.count -= 1;
     if (at.count === 0 && at.slot !== null) prune(at.slot);

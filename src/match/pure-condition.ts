@@ -19,8 +19,9 @@ export function pureCondition(options: {
   explain: (subject: Subject) => Explanation;
   reads?: readonly FieldRead[];
   access?: readonly AccessPredicate[];
+  isDecidedByAccess?: boolean;
 }): CompiledCondition {
-  const { type, test, explain, reads = [], access = [] } = options;
+  const { type, test, explain, reads = [], access = [], isDecidedByAccess = false } = options;
   const trace: CompiledCondition['trace'] = (subject) => {
     const result = test(subject);
     const { expected, actual, problem } = explain(subject);
@@ -32,5 +33,5 @@ export function pureCondition(options: {
       ...(result === 'error' && { error: problem?.() ?? 'could not be decided' }),
     };
   };
-  return { test, trace, evaluate: async (subject) => trace(subject), reads, access };
+  return { test, trace, evaluate: async (subject) => trace(subject), reads, access, isDecidedByAccess };
 }

@@ -2,7 +2,8 @@ import type { Verdict } from '../model/condition.ts';
 import type { WorkflowEvent } from '../model/event.ts';
 import type { TriggerDefinition } from '../model/workflow.ts';
 import type { CompiledCondition, Subject } from './condition.ts';
-import { type FieldAccess, narrowAccess } from './narrow-access.ts';
+import { GradualMap } from './gradual-map.ts';
+import { type NarrowAccess, narrowAccess } from './narrow-access.ts';
 import { type Placement, PredicateTree } from './predicate-tree.ts';
 
 /** A workflow to be found by events. */
@@ -10,7 +11,7 @@ export type IndexedWorkflow<Entry> = {
   readonly workflowId: string;
   readonly tenantId: string;
   readonly triggers: readonly Pick<TriggerDefinition, 'entityType' | 'operation' | 'fields' | 'isActive'>[];
-  readonly condition: Pick<CompiledCondition, 'test' | 'access'>;
+  readonly condition: Pick<CompiledCondition, 'test' | 'access' | 'isDecidedByAccess'>;
   /** Also report it when its trigger fits and its conditions say false. Such a workflow is asked by every event. */
   readonly reportFalse?: boolean;
   readonly value: Entry;
@@ -28,27 +29,30 @@ export type Match<Entry> = { readonly value: Entry; readonly verdict: Verdict };
  * operation, every one is asked, so that a missing field is reported as the error it is.
  */
 export class WorkflowIndex<Entry> {
-  readonly #tenants = new Map<string, Map<string, Map<string, Listeners<Entry>>>>();
-  readonly #homes = new Map<string, Home<Entry>[]>();
+  readonly #tenants = new GradualMap<string, Map<string, Map<string, Listeners<Entry>>>>();
+  readonly #homes = new GradualMap<string, Home<Entry>[]>();
 
   /** Adds a workflow, in place of the one with the same id. Takes a few microseconds, however many there are. */
   add(workflow: IndexedWorkflow<Entry>): void {
     const { workflowId, tenantId, condition, reportFalse = false, value } = workflow;
     this.remove(workflowId);
-    const accesses = reportFalse ? [] : narrowAccess(condition.access);
+    const { accesses, saysAll } = reportFalse ? noAccess : narrowAccess(condition.access);
+    const isDecided = saysAll && condition.isDecidedByAccess === true;
     const homes = joinTriggers(workflow.triggers).map(({ entityType, operation, fields }) => {
       const listeners = this.#listenersAt(tenantId, entityType, operation);
-      return addListener(listeners, { value, test: condition.test, reportFalse, fields }, accesses);
+      const listener = { value, test: condition.test, reportFalse, fields, isDecided };
+      return { listeners, placement: listeners.tree.add(listener, accesses) };
     });
     if (homes.length > 0) this.#homes.set(workflowId, homes);
   }
 
   /** Removes a workflow if it is there. Takes a few microseconds, too. */
   remove(workflowId: string): void {
-    for (const { listeners, placement } of this.#homes.get(workflowId) ?? []) {
+    const homes = this.#homes.get(workflowId);
+    if (!homes) return;
+    for (const { listeners, placement } of homes) {
       listeners.tree.remove(placement);
-      listeners.all.delete(placement.item);
-      if (listeners.all.size === 0) this.#forget(listeners);
+      if (listeners.tree.isEmpty) this.#forget(listeners);
     }
     this.#homes.delete(workflowId);
   }
@@ -64,20 +68,12 @@ export class WorkflowIndex<Entry> {
     if (!listeners) return [];
     const subject: Subject = { event, now };
     const matches: Match<Entry>[] = [];
-    listeners.tree.visit(subject, ({ value, test, reportFalse, fields }) => {
+    listeners.tree.visit(subject, ({ value, test, reportFalse, fields, isDecided }, isCertain) => {
       if (fields !== null && !changesOneOf(event, fields)) return;
-      const verdict = test(subject);
+      const verdict = (isCertain && isDecided) || test(subject);
       if (verdict !== false || reportFalse) matches.push({ value, verdict });
     });
     return matches;
-  }
-
-  /** Every workflow whose trigger fits, whatever its conditions say; takes time for each. For explaining, not for running. */
-  candidates(event: WorkflowEvent): readonly Entry[] {
-    const listeners = this.#tenants.get(event.tenantId)?.get(event.entityType)?.get(event.operation);
-    return [...(listeners?.all ?? [])]
-      .filter(({ fields }) => fields === null || changesOneOf(event, fields))
-      .map(({ value }) => value);
   }
 
   #listenersAt(tenantId: string, entityType: string, operation: string): Listeners<Entry> {
@@ -88,7 +84,6 @@ export class WorkflowIndex<Entry> {
       entityType,
       operation,
       tree: new PredicateTree(),
-      all: new Set(),
     }));
   }
 
@@ -108,6 +103,8 @@ type Listener<Entry> = {
   readonly reportFalse: boolean;
   /** Columns of which one must have changed; null: whatever changed. */
   readonly fields: readonly string[] | null;
+  /** Its conditions are true when the event has everything they need. */
+  readonly isDecided: boolean;
 };
 
 type Listeners<Entry> = {
@@ -115,19 +112,12 @@ type Listeners<Entry> = {
   readonly entityType: string;
   readonly operation: string;
   readonly tree: PredicateTree<Listener<Entry>>;
-  readonly all: Set<Listener<Entry>>;
 };
 
 type Home<Entry> = { readonly listeners: Listeners<Entry>; readonly placement: Placement<Listener<Entry>> };
 
-function addListener<Entry>(
-  listeners: Listeners<Entry>,
-  listener: Listener<Entry>,
-  accesses: readonly FieldAccess[],
-): Home<Entry> {
-  listeners.all.add(listener);
-  return { listeners, placement: listeners.tree.add(listener, accesses) };
-}
+/** For a workflow that every event asks. */
+const noAccess: NarrowAccess = { accesses: [], saysAll: false };
 
 type JoinedTrigger = { entityType: string; operation: string; fields: readonly string[] | null };
 
@@ -148,7 +138,12 @@ function changesOneOf(event: WorkflowEvent, fields: readonly string[]): boolean 
   return fields.some((field) => event.changed.includes(field));
 }
 
-function getOrAdd<Key, Value>(map: Map<Key, Value>, key: Key, make: () => Value): Value {
+type Lookup<Value> = {
+  readonly get: (key: string) => Value | undefined;
+  readonly set: (key: string, value: Value) => unknown;
+};
+
+function getOrAdd<Value>(map: Lookup<Value>, key: string, make: () => Value): Value {
   const known = map.get(key);
   if (known !== undefined) return known;
   const made = make();

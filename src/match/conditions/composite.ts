@@ -3,7 +3,7 @@ import type { Issue } from '../../errors.ts';
 import { allOf, anyOf, type ConditionTrace, notOf, type Verdict } from '../../model/condition.ts';
 import { pathText } from '../../model/parse-input.ts';
 import { err, ok, type Result } from '../../model/result.ts';
-import { evaluateUntil, testAll } from '../all-conditions.ts';
+import { areDecidedByAccess, evaluateUntil, testAll } from '../all-conditions.ts';
 import {
   type AccessPredicate,
   type CompileContext,
@@ -45,6 +45,7 @@ type Join = {
   readonly decisive: boolean;
   readonly test: (children: readonly CompiledCondition[]) => CompiledCondition['test'];
   readonly access: (children: readonly CompiledCondition[]) => readonly AccessPredicate[];
+  readonly isDecidedByAccess: (children: readonly CompiledCondition[]) => boolean;
 };
 
 const allJoin: Join = {
@@ -53,9 +54,17 @@ const allJoin: Join = {
   decisive: false,
   test: testAll,
   access: (children) => children.flatMap(({ access }) => access),
+  isDecidedByAccess: areDecidedByAccess,
 };
 
-const anyJoin: Join = { word: 'any', verdict: anyOf, decisive: true, test: testAny, access: commonAccess };
+const anyJoin: Join = {
+  word: 'any',
+  verdict: anyOf,
+  decisive: true,
+  test: testAny,
+  access: commonAccess,
+  isDecidedByAccess: () => false,
+};
 
 function compileChildren(
   definitions: readonly unknown[],
@@ -86,6 +95,7 @@ function joined(children: readonly CompiledCondition[], join: Join): CompiledCon
       traceOf(await evaluateUntil(children, { subject, services, decisive: join.decisive })),
     reads: children.flatMap(({ reads }) => reads),
     access: join.access(children),
+    isDecidedByAccess: join.isDecidedByAccess(children),
   };
 }
 

@@ -22,9 +22,17 @@ export const scalarTypes: readonly FieldType[] = [
 
 /** `eq`, `neq`, `in`, `nin`. */
 export const equalityOperators: readonly BinaryOperator[] = [
-  { ...equality('eq', true), access: (segments, right) => ({ segments, values: [right] }) },
+  {
+    ...equality('eq', true),
+    access: (segments, right) => ({ segments, values: [right] }),
+    isDecidedByAccess: isItsOwnKey,
+  },
   equality('neq', false),
-  { ...membership('in', true), access: (segments, right) => ({ segments, values: right as readonly Json[] }) },
+  {
+    ...membership('in', true),
+    access: (segments, right) => ({ segments, values: right as readonly Json[] }),
+    isDecidedByAccess: (right) => (right as readonly Json[]).every(isItsOwnKey),
+  },
   membership('nin', false),
 ];
 
@@ -112,5 +120,9 @@ function is(wanted: boolean, decision: Decision): Decision {
 
 /** Neither a number nor a date in disguise: only the identical value equals it. */
 function isPlain(value: Json): boolean {
-  return typeof value !== 'number' && comparisonKey(value) === value;
+  return typeof value !== 'number' && isItsOwnKey(value);
+}
+
+function isItsOwnKey(value: Json): boolean {
+  return comparisonKey(value) === value;
 }

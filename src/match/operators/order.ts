@@ -58,6 +58,7 @@ const between: BinaryOperator = {
     const [min, max] = (right as readonly [Json, Json]).map(rangeKey);
     return min === undefined || max === undefined ? null : { segments, range: { min, max } };
   },
+  isDecidedByAccess: (right) => (right as readonly [Json, Json]).every(isNumber),
 };
 
 /** `gt`, `gte`, `lt`, `lte`, `between`. */
@@ -93,6 +94,7 @@ function ordering(options: {
       const key = rangeKey(right);
       return key === undefined ? null : { segments, range: range(key) };
     },
+    isDecidedByAccess: isNumber,
   };
 }
 
@@ -100,4 +102,8 @@ function ordering(options: {
 function rangeKey(right: Json): number | undefined {
   const key = comparisonKey(right);
   return typeof key === 'number' ? key : undefined;
+}
+
+function isNumber(value: Json): boolean {
+  return typeof value === 'number';
 }
