@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 
 /**
  * A UUID (version 8, RFC 9562) that a natural key determines: the first 48 bits are those of `timeOrderedId`, so it sorts
@@ -8,12 +8,10 @@ import { createHash } from 'node:crypto';
  * @param parts the rest of the natural key
  */
 export function deriveId(timeOrderedId: string, ...parts: readonly string[]): string {
-  const hash = createHash('sha256')
-    .update([timeOrderedId, ...parts].join('\u0000'))
-    .digest('hex');
-  const variant = ((Number.parseInt(hash[3] as string, 16) & 0x3) | 0x8).toString(16);
+  const digest = hash('sha256', [timeOrderedId, ...parts].join('\u0000'));
+  const variant = ((Number.parseInt(digest[3] as string, 16) & 0x3) | 0x8).toString(16);
   const time = timeOrderedId.slice(0, 13);
-  return `${time}-8${hash.slice(0, 3)}-${variant}${hash.slice(4, 7)}-${hash.slice(7, 19)}`;
+  return `${time}-8${digest.slice(0, 3)}-${variant}${digest.slice(4, 7)}-${digest.slice(7, 19)}`;
 }
 
 /** The moment that a time-ordered or derived id carries, ms since 1970. */

@@ -2,7 +2,8 @@ import { type Decimal, exactNumber, rawJson } from './decimal.ts';
 
 /**
  * What JSON can say, exactly: whole numbers beyond 2^53 are bigints, other numbers that a double would round are Decimals, so
- * that ids and amounts keep every digit.
+ * that ids and amounts keep every digit. Copy it with `parseJson(stringifyJson(value))`: `structuredClone` keeps no class, and
+ * what it makes of a Decimal has no digits.
  */
 export type Json =
   | null
@@ -35,7 +36,13 @@ function exactly(_key: string, value: unknown, context?: { source?: string }): u
 
 /** JSON.stringify that writes bigints as the digits they are. */
 export function stringifyJson(value: unknown): string {
-  return JSON.stringify(value, (_key, part: unknown) => (typeof part === 'bigint' ? rawJson(part.toString()) : part));
+  try {
+    return JSON.stringify(value);
+  } catch (error) {
+    // A replacer is slow, and bigints are rare: without one JSON.stringify throws at the first.
+    if (!(error instanceof TypeError)) throw error;
+    return JSON.stringify(value, (_key, part: unknown) => (typeof part === 'bigint' ? rawJson(part.toString()) : part));
+  }
 }
 
 /** An own property of a JSON object; undefined for everything else, prototypes included. */

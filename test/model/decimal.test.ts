@@ -2,6 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { compareNumbers, Decimal, type ExactNumber, exactNumber } from '../../src/model/decimal.ts';
+import { parseJson, stringifyJson } from '../../src/model/json.ts';
 
 const sign = (order: number | undefined) => (order === undefined ? undefined : Math.sign(order));
 
@@ -79,6 +80,12 @@ describe('exactNumber', () => {
         expect(sign(compareNumbers(number, 0))).toBe(value === 0n ? 0 : value < 0n ? -1 : 1);
       }),
     );
+  });
+
+  test('a Decimal survives the copy that JSON makes of it, and no structured clone', () => {
+    const value = { amount: exactNumber('12345678901234567.89'), id: 9007199254740993n };
+    expect(isDeepStrictEqual(parseJson(stringifyJson(value)), value)).toBe(true);
+    expect(structuredClone(value).amount).not.toBeInstanceOf(Decimal);
   });
 
   test('a Decimal has no property a field path or a template could read', () => {
