@@ -1,7 +1,12 @@
-// Fails when src/store/schema.ts says something that no migration makes.
+// Fails when src/store/schema.ts says something that no migration makes, or a migration would stop a database that is at work.
 import { execFileSync } from 'node:child_process';
 import { cpSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { unsafeMigrations } from './migration-rules.mjs';
+
+const problems = unsafeMigrations('migrations');
+for (const problem of problems) console.error(problem);
+if (problems.length > 0) process.exitCode = 1;
 
 const copy = mkdtempSync(join(process.cwd(), '.tocsin-migrations-'));
 try {
