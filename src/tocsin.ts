@@ -187,7 +187,7 @@ export async function createTocsin(options: TocsinOptions): Promise<Tocsin> {
   return {
     settings,
     database,
-    migrate: () => migrate(database),
+    migrate: () => migrate(database, { onWait: (message) => logger.warn({}, message) }),
     pendingMigrations: () => pendingMigrations(database),
     capture: new CaptureService(database),
     events,

@@ -10,13 +10,15 @@ import type { CompiledCondition } from '../match/condition.ts';
 import type { ConditionTrace } from '../model/condition.ts';
 import { err, type Result } from '../model/result.ts';
 import { type RetryPolicy, retryPolicy } from '../model/retry.ts';
-import type {
-  ActionDefinition,
-  ConditionDefinition,
-  PublishedWorkflow,
-  RecipientDefinition,
-  TriggerDefinition,
-  WorkflowSettings,
+import {
+  type ActionDefinition,
+  type ConditionDefinition,
+  type PublishedWorkflow,
+  type RecipientDefinition,
+  type TriggerDefinition,
+  type WorkflowDefinition,
+  type WorkflowSettings,
+  workflowSettings,
 } from '../model/workflow.ts';
 
 /** A published version ready to run. */
@@ -32,6 +34,11 @@ export type RunnableWorkflow = {
   readonly actions: readonly RunnableAction[];
   /** One of its actions is. */
   readonly isOrdered: boolean;
+  /**
+   * What this worker lacks to run it: handlers it does not have, or has in a version that does not take what was published.
+   * Unless empty, it is left to a worker that has them.
+   */
+  readonly lacks: readonly string[];
 };
 
 export type RunnableAction = {
@@ -39,7 +46,7 @@ export type RunnableAction = {
   readonly type: string;
   readonly isActive: boolean;
   readonly audience: 'recipients' | 'once';
-  /** Null when this worker has no handler of the type: it is left to one that has. */
+  /** Null when this worker has no handler that takes it. */
   readonly compiled: CompiledAction | null;
   readonly conditions: AllConditions;
   /** Its own recipients, else the workflow's. */
@@ -55,40 +62,86 @@ export type RunnableAction = {
 
 /**
  * Compiles a published version with the handlers of this worker. Never fails: what was valid when it was published and is
- * not here (a handler that is not registered) becomes a part that cannot be decided, so that nothing fires wrongly.
+ * not here (a handler that is not registered) becomes a part that cannot be decided, so that nothing fires wrongly, and is
+ * named in `lacks`. Conditions are compiled at once, the rest when it is first asked for: of very many workflows few fire.
  */
 export function compileWorkflow(published: PublishedWorkflow, handlers: Handlers): RunnableWorkflow {
-  const { definition } = published;
+  const { workflowId, tenantId, name, version, definition } = published;
+  const { settings, triggers } = definition;
+  const conditions = compileConditions(definition.conditions, handlers);
+  let compiled: CompiledRest | undefined;
+  const rest = () => {
+    compiled ??= compileRest(definition, { handlers, conditionsLack: conditions.lacks });
+    return compiled;
+  };
+  return {
+    workflowId,
+    tenantId,
+    name,
+    version,
+    settings,
+    triggers,
+    conditions: conditions.part,
+    get recipients() {
+      return rest().recipients;
+    },
+    get actions() {
+      return rest().actions;
+    },
+    get isOrdered() {
+      return rest().isOrdered;
+    },
+    get lacks() {
+      return rest().lacks;
+    },
+  };
+}
+
+type CompiledRest = Pick<RunnableWorkflow, 'recipients' | 'actions' | 'isOrdered' | 'lacks'>;
+
+function compileRest(
+  definition: WorkflowDefinition,
+  { handlers, conditionsLack }: { handlers: Handlers; conditionsLack: readonly string[] },
+): CompiledRest {
   const recipients = compileRecipients(definition.recipients, handlers);
-  const actions = definition.actions.map((action) =>
+  const compiled = definition.actions.map((action) =>
     compileAction(action, { handlers, recipients, queue: definition.settings.queue }),
   );
+  const actions = compiled.map(({ part }) => part);
   return {
-    workflowId: published.workflowId,
-    tenantId: published.tenantId,
-    name: published.name,
-    version: published.version,
-    settings: definition.settings,
-    triggers: definition.triggers,
-    conditions: compileConditions(definition.conditions, handlers),
-    recipients,
+    recipients: recipients.part,
     actions,
     isOrdered: actions.some(({ isActive, isOrdered }) => isActive && isOrdered),
+    lacks: [...new Set([...newerParts(definition), ...conditionsLack, ...compiled.flatMap(({ lacks }) => lacks)])],
   };
+}
+
+/** A part and what this worker lacks for it. */
+type Compiled<Part> = { readonly part: Part; readonly lacks: readonly string[] };
+
+const knownParts = ['triggers', 'conditions', 'actions', 'recipients', 'settings'];
+const knownSettings = Object.keys(workflowSettings.shape);
+
+/** What a newer version of Tocsin has written around the parts that handlers read, and could mean to hold something back. */
+function newerParts({ settings, ...parts }: WorkflowDefinition): string[] {
+  return [
+    ...Object.keys(parts).filter((name) => !knownParts.includes(name)),
+    ...Object.keys(settings).flatMap((name) => (knownSettings.includes(name) ? [] : `settings.${name}`)),
+  ];
 }
 
 function compileAction(
   definition: ActionDefinition,
-  context: { handlers: Handlers; recipients: readonly RecipientPart[]; queue: string },
-): RunnableAction {
+  context: { handlers: Handlers; recipients: Compiled<readonly RecipientPart[]>; queue: string },
+): Compiled<RunnableAction> {
   const {
     partId,
     name: _name,
     type,
     isActive,
     order: _order,
-    conditions,
-    recipients,
+    conditions: written,
+    recipients: own,
     retry,
     timeoutMs,
     queue,
@@ -97,20 +150,27 @@ function compileAction(
     ...rest
   } = definition;
   const handler = context.handlers.actions.get(type) as ActionHandler | undefined;
-  return {
+  const audience = handler?.audience ?? 'once';
+  const compiled = handler ? compileConfig(handler, rest) : null;
+  const conditions = compileConditions(written, context.handlers);
+  const recipients = own ? compileRecipients(own, context.handlers) : context.recipients;
+  const part: RunnableAction = {
     partId,
     type,
     isActive,
-    audience: handler?.audience ?? 'once',
-    compiled: handler ? compileConfig(handler, rest) : null,
-    conditions: compileConditions(conditions, context.handlers),
-    recipients: recipients ? compileRecipients(recipients, context.handlers) : context.recipients,
+    audience,
+    compiled,
+    conditions: conditions.part,
+    recipients: recipients.part,
     retry: retryPolicy(retry),
     timeoutMs: timeoutMs ?? handler?.defaultTimeoutMs ?? 30_000,
     queue: queue ?? context.queue,
     isOrdered: ordering === 'entity',
     unsubscribe: unsubscribe ?? true,
   };
+  if (!isActive) return { part, lacks: [] };
+  const lacks = [...(compiled ? [] : [`action type "${type}"`]), ...conditions.lacks];
+  return { part, lacks: audience === 'once' ? lacks : [...lacks, ...recipients.lacks] };
 }
 
 function compileConfig(handler: ActionHandler, config: unknown): CompiledAction | null {
@@ -121,25 +181,31 @@ function compileConfig(handler: ActionHandler, config: unknown): CompiledAction 
   return compiled.ok ? compiled.value : null;
 }
 
-function compileConditions(definitions: readonly ConditionDefinition[], handlers: Handlers): AllConditions {
+function compileConditions(definitions: readonly ConditionDefinition[], handlers: Handlers): Compiled<AllConditions> {
+  const lacks: string[] = [];
   const conditions = definitions.map((definition) => {
     const context = { path: '', entityTypes: [], savedQueries: null };
     const compiled = attempted(() => compileCondition(handlers.conditions, definition, context));
-    return compiled.ok ? compiled.value : undecidable(definition, compiled.error[0]?.message ?? 'not valid');
+    if (compiled.ok) return compiled.value;
+    lacks.push(`condition type "${definition.type}"`);
+    return undecidable(definition, compiled.error[0]?.message ?? 'not valid');
   });
-  return allConditions(conditions);
+  return { part: allConditions(conditions), lacks };
 }
 
-function compileRecipients(definitions: readonly RecipientDefinition[], handlers: Handlers): RecipientPart[] {
-  return definitions.map((definition) => {
+function compileRecipients(
+  definitions: readonly RecipientDefinition[],
+  handlers: Handlers,
+): Compiled<readonly RecipientPart[]> {
+  const lacks: string[] = [];
+  const part = definitions.map(({ partId, type, ...rest }) => {
     const context = { path: '', entityTypes: [] };
-    const compiled = attempted(() => compileRecipient(handlers.recipients, definition, context));
-    return {
-      partId: definition.partId,
-      type: definition.type,
-      compiled: compiled.ok ? compiled.value : unresolvable(compiled.error[0]?.message ?? 'not valid'),
-    };
+    const compiled = attempted(() => compileRecipient(handlers.recipients, { partId, type, ...rest }, context));
+    if (compiled.ok) return { partId, type, compiled: compiled.value };
+    lacks.push(`recipient type "${type}"`);
+    return { partId, type, compiled: unresolvable(compiled.error[0]?.message ?? 'not valid') };
   });
+  return { part, lacks };
 }
 
 function undecidable(definition: ConditionDefinition, error: string): CompiledCondition {

@@ -9,12 +9,12 @@ export type ActionDecision = {
   readonly passedOver: readonly ActionTrace[];
 };
 
-/** Decides with what is at hand; null when a condition takes a look-up or a handler is not known here. */
+/** Decides with what is at hand; null when a condition takes a look-up or this worker cannot run the workflow. */
 export function decideActionsNow(workflow: RunnableWorkflow, subject: Subject): ActionDecision | null {
+  if (workflow.lacks.length > 0) return null;
   const due: { action: RunnableAction; conditions: readonly ConditionTrace[] }[] = [];
   const passedOver: ActionTrace[] = [];
   for (const action of workflow.actions) {
-    if (action.isActive && action.compiled === null) return null;
     const verdict = action.isActive ? action.conditions.test(subject) : false;
     if (verdict === 'deferred') return null;
     const conditions = action.isActive ? action.conditions.trace(subject) : [];
@@ -24,7 +24,7 @@ export function decideActionsNow(workflow: RunnableWorkflow, subject: Subject): 
   return { due, passedOver };
 }
 
-/** Decides with look-ups. */
+/** Decides with look-ups, for a workflow that lacks nothing here. */
 export async function decideActions(
   workflow: RunnableWorkflow,
   subject: Subject,
@@ -35,7 +35,7 @@ export async function decideActions(
   for (const action of workflow.actions) {
     const conditions = action.isActive ? await action.conditions.evaluate(subject, services) : [];
     const verdict = action.isActive ? allOf(conditions.map((condition) => condition.result)) : false;
-    if (verdict === true && action.compiled !== null) due.push({ action, conditions });
+    if (verdict === true) due.push({ action, conditions });
     else passedOver.push(passOver(action, verdict, conditions));
   }
   return { due, passedOver };
@@ -44,11 +44,9 @@ export async function decideActions(
 function passOver(action: RunnableAction, verdict: Verdict, conditions: readonly ConditionTrace[]): ActionTrace {
   const reason = !action.isActive
     ? 'action_inactive'
-    : verdict === true
-      ? 'unknown_handler'
-      : verdict === false
-        ? 'action_conditions_false'
-        : 'action_condition_error';
+    : verdict === false
+      ? 'action_conditions_false'
+      : 'action_condition_error';
   return { partId: action.partId, type: action.type, planned: 0, reason, conditions };
 }
 

@@ -1,64 +1,154 @@
 import type { Handlers } from '../handlers.ts';
-import { WorkflowIndex } from '../match/workflow-index.ts';
+import { type Match, WorkflowIndex } from '../match/workflow-index.ts';
+import type { WorkflowEvent } from '../model/event.ts';
+import type { PublishedWorkflow } from '../model/workflow.ts';
 import type { Runner } from '../store/connection.ts';
-import { type ChangedWorkflow, loadChangedWorkflows, loadWorkflowVersion } from '../store/load-definitions.ts';
+import { versionKey } from '../store/left-executions.ts';
+import {
+  type ChangedWorkflow,
+  loadChangedWorkflows,
+  loadRunningWorkflows,
+  loadWorkflowVersion,
+} from '../store/load-definitions.ts';
 import { compileWorkflow, type RunnableWorkflow } from './compile-workflow.ts';
 
-const pageSize = 2_000;
-const firstId = '00000000-0000-0000-0000-000000000000';
+/** Compiling so many holds up the process for some ten milliseconds. */
+const pageSize = 500;
+/** So many are loaded when a worker starts: where there are more, the others are when an event of their tenant comes. */
+const loadedAtStart = 2_000;
 const lastId = 'ffffffff-ffff-ffff-ffff-ffffffffffff';
+/** Before every workflow. */
+const start = { tenantId: '', name: '' };
 /** Versions kept for deliveries and executions that run an older version than the published one. */
 const maxOldVersions = 1_000;
+/** Versions remembered as left to others; of the rest each execution is claimed and given back. */
+const maxLeft = 10_000;
 
 /**
- * The published workflows of all tenants, compiled and indexed. Follows the version row that every claim reads: a claim
- * that saw version n is decided with everything up to n loaded, so no decision is stale, in any process.
+ * The published workflows of the tenants whose events came, compiled and indexed. Follows the version row that every claim
+ * reads: a claim that saw version n is decided with everything up to n loaded, so no decision is stale, in any process.
  */
 export class DefinitionCache {
-  readonly index = new WorkflowIndex<RunnableWorkflow>();
+  readonly #index = new WorkflowIndex<RunnableWorkflow>();
   readonly #runner: Runner;
   readonly #handlers: Handlers;
+  readonly #onLacking: (workflow: RunnableWorkflow) => void;
   readonly #versions = new Map<string, RunnableWorkflow>();
-  #loadedVersion = 0;
+  readonly #left = new Set<string>();
+  /** Tenants of which every running workflow is here. */
+  readonly #tenants = new Set<string>();
+  /** Every workflow of every tenant is here. */
+  #isWhole = false;
+  /** Null until something is loaded. */
+  #loadedVersion: number | null = null;
   #loading: Promise<void> = Promise.resolve();
 
-  constructor(runner: Runner, handlers: Handlers) {
+  /** `onLacking` is told of each version that this worker cannot run, when it first meets it. */
+  constructor(runner: Runner, handlers: Handlers, onLacking: (workflow: RunnableWorkflow) => void) {
     this.#runner = runner;
     this.#handlers = handlers;
+    this.#onLacking = onLacking;
   }
 
-  /** Loads what changed up to `version`, if it is not there yet. */
-  async refresh(version: number): Promise<void> {
-    if (version <= this.#loadedVersion) return;
-    const loading = this.#loading.catch(() => undefined).then(() => this.#load(version));
-    this.#loading = loading;
-    await loading;
+  /** Versions that are left to workers with other handlers, as `versionKey` writes them. */
+  get left(): readonly string[] {
+    return [...this.#left];
+  }
+
+  /** Loads what is published, or the first of it where that is much, so that the first events do not wait for it. */
+  async warmUp(version: number): Promise<void> {
+    await this.#inTurn(async () => {
+      this.#loadedVersion ??= version;
+      const first = await loadRunningWorkflows(this.#runner, { tenantIds: null, after: start, limit: loadedAtStart });
+      for (const published of first) this.#add(published);
+      this.#isWhole = first.length < loadedAtStart;
+    });
+  }
+
+  /** Loads what is published up to `version` for the tenants of these events, as far as it is not there yet. */
+  async refresh(version: number, events: readonly Pick<WorkflowEvent, 'tenantId'>[]): Promise<void> {
+    if (this.#has(version, events)) return;
+    await this.#inTurn(async () => {
+      if (!this.#has(version, events)) await this.#load(version, [...new Set(events.map(({ tenantId }) => tenantId))]);
+    });
+  }
+
+  /** Workflows the event concerns, as `WorkflowIndex.match` reports them. What it needs is to be loaded. */
+  match(event: WorkflowEvent): readonly Match<RunnableWorkflow>[] {
+    const matches = this.#index.match(event, event.occurredAt);
+    for (const { value } of matches) this.#meet(value);
+    return matches;
+  }
+
+  /** Ids of the workflows that are loaded. */
+  workflowIds(): readonly string[] {
+    return this.#index.workflowIds();
   }
 
   /** Forgets everything: a handler was registered, so definitions compile differently. */
   invalidate(): void {
-    for (const workflowId of this.index.workflowIds()) this.index.remove(workflowId);
+    for (const workflowId of this.#index.workflowIds()) this.#index.remove(workflowId);
     this.#versions.clear();
-    this.#loadedVersion = 0;
+    this.#left.clear();
+    this.#tenants.clear();
+    this.#isWhole = false;
+    this.#loadedVersion = null;
   }
 
   /** One published version, running or not; null when it does not exist. */
   async version(workflowId: string, version: number): Promise<RunnableWorkflow | null> {
-    const key = `${workflowId} ${version}`;
+    const key = versionKey(workflowId, version);
     const cached = this.#versions.get(key);
     if (cached) return cached;
     const loaded = await loadWorkflowVersion(this.#runner, { workflowId, version });
     if (!loaded) return null;
     const runnable = compileWorkflow({ workflowId, version, ...loaded }, this.#handlers);
+    this.#meet(runnable);
     if (this.#versions.size >= maxOldVersions) this.#versions.delete(this.#versions.keys().next().value as string);
     this.#versions.set(key, runnable);
     return runnable;
   }
 
-  async #load(version: number): Promise<void> {
-    if (version <= this.#loadedVersion) return;
-    let since = this.#loadedVersion;
-    let afterWorkflowId = since === 0 ? firstId : lastId;
+  async #inTurn(load: () => Promise<void>): Promise<void> {
+    const loading = this.#loading.catch(() => undefined).then(load);
+    this.#loading = loading;
+    await loading;
+  }
+
+  #has(version: number, events: readonly Pick<WorkflowEvent, 'tenantId'>[]): boolean {
+    if (this.#loadedVersion === null || version > this.#loadedVersion) return false;
+    return this.#isWhole || events.every(({ tenantId }) => this.#tenants.has(tenantId));
+  }
+
+  #isLoaded(tenantId: string): boolean {
+    return this.#isWhole || this.#tenants.has(tenantId);
+  }
+
+  async #load(version: number, tenantIds: readonly string[]): Promise<void> {
+    // Nothing was loaded that could have changed, and what will be is as it is now.
+    this.#loadedVersion ??= version;
+    const missing = tenantIds.filter((tenantId) => !this.#isLoaded(tenantId));
+    const pages = missing.length > 0 ? await this.#loadTenants(missing) : 0;
+    for (const tenantId of missing) this.#tenants.add(tenantId);
+    // A workflow that was renamed from one page to another while both were read would be in none.
+    if (version > this.#loadedVersion || pages > 1) await this.#loadChanges(this.#loadedVersion, version);
+  }
+
+  /** @returns how many pages there were */
+  async #loadTenants(tenantIds: readonly string[]): Promise<number> {
+    let page: readonly PublishedWorkflow[] = [];
+    let pages = 0;
+    do {
+      page = await loadRunningWorkflows(this.#runner, { tenantIds, after: page.at(-1) ?? start, limit: pageSize });
+      for (const published of page) this.#add(published);
+      pages += 1;
+    } while (page.length === pageSize);
+    return pages;
+  }
+
+  async #loadChanges(loadedVersion: number, version: number): Promise<void> {
+    let since = loadedVersion;
+    let afterWorkflowId = lastId;
     let page: ChangedWorkflow[];
     do {
       page = await loadChangedWorkflows(this.#runner, { since, afterWorkflowId, limit: pageSize });
@@ -74,10 +164,15 @@ export class DefinitionCache {
 
   #apply(changed: ChangedWorkflow): void {
     const { workflowId, tenantId, name, version, definition } = changed;
-    this.index.remove(workflowId);
-    if (version === null || definition === null) return;
-    const runnable = compileWorkflow({ workflowId, tenantId, name, version, definition }, this.#handlers);
-    this.index.add({
+    const runs = version !== null && definition !== null && this.#isLoaded(tenantId);
+    if (runs) this.#add({ workflowId, tenantId, name, version, definition });
+    else this.#index.remove(workflowId);
+  }
+
+  #add(published: PublishedWorkflow): void {
+    const { workflowId, tenantId } = published;
+    const runnable = compileWorkflow(published, this.#handlers);
+    this.#index.add({
       workflowId,
       tenantId,
       triggers: runnable.triggers,
@@ -85,5 +180,14 @@ export class DefinitionCache {
       reportFalse: runnable.settings.logSkipped,
       value: runnable,
     });
+  }
+
+  /** A version that is about to run here, unless something is lacking for it. */
+  #meet(runnable: RunnableWorkflow): void {
+    if (runnable.lacks.length === 0 || this.#left.size >= maxLeft) return;
+    const key = versionKey(runnable.workflowId, runnable.version);
+    if (this.#left.has(key)) return;
+    this.#left.add(key);
+    this.#onLacking(runnable);
   }
 }

@@ -7,6 +7,8 @@ import { stringifyJson } from '../model/json.ts';
 import type { Directory } from '../model/recipient.ts';
 import type { Database } from '../store/database.ts';
 import { noDeliveryRules, readInboxRules } from '../store/delivery-rules.ts';
+import { leaveExecution } from '../store/left-executions.ts';
+import { parkBehindOthers } from '../store/ordered-lines.ts';
 import {
   type ClaimedExecution,
   finishExecution,
@@ -38,9 +40,8 @@ export type ExecuteServices = {
 /** An execution is tried this often when a look-up fails; then what failed stands in the log as the reason. */
 const maxAttempts = 4;
 const firstRetryMs = 2_000;
-/** A type that no worker knows yet may come with the next deployment: half an hour of tries. */
-const maxUnknownAttempts = 60;
-const unknownRetryMs = 30_000;
+/** What this worker cannot run is left out of its next claims; those who can have that long to take it. */
+const leaveMs = 5_000;
 const pageSize = 2_000;
 
 /** The lease ran out and somebody else has the execution: nothing more may be written. */
@@ -62,6 +63,10 @@ export async function executePending(
     }
     if (!source.event) return await end(claimed, services, { status: 'failed', reason: 'event_expired' });
     if (!source.workflow) return await end(claimed, services, { status: 'failed', reason: 'version_missing' });
+    if (source.workflow.lacks.length > 0) {
+      await leaveExecution(services.database.pool, { ...claimed, delayMs: leaveMs });
+      return 'postponed';
+    }
     return await decide(claimed, { event: source.event, workflow: source.workflow }, services);
   } catch (error) {
     if (error instanceof LeaseLost) return 'lost';
@@ -72,6 +77,7 @@ export async function executePending(
   }
 }
 
+type Decision = Awaited<ReturnType<typeof decideActions>>;
 type Source = { readonly event: WorkflowEvent; readonly workflow: RunnableWorkflow };
 
 async function decide(
@@ -94,10 +100,7 @@ async function decide(
 
   const decision = await decideActions(workflow, subject, lookups);
   services.signal.throwIfAborted();
-  const failure = decision.passedOver.find(
-    ({ reason }) => reason === 'unknown_handler' || reason === 'action_condition_error',
-  );
-  if (failure?.reason && mayTryAgain(claimed, failure.reason)) return postpone(claimed, services, failure.reason);
+  if (isUndecided(decision) && mayTryAgain(claimed)) return postpone(claimed, services, 'action_condition_error');
   return plan({ claimed, source, services, conditions, decision });
 }
 
@@ -106,20 +109,16 @@ async function plan(options: {
   source: Source;
   services: ExecuteServices;
   conditions: readonly ConditionTrace[];
-  decision: Awaited<ReturnType<typeof decideActions>>;
+  decision: Decision;
 }): Promise<ExecutionStatus | 'postponed'> {
   const { claimed, services, conditions, decision } = options;
   const actions: ActionTrace[] = [...decision.passedOver];
   for (const group of groupByRecipients(decision.due)) actions.push(...(await planGroup(options, group)));
   const failedPart = actions.flatMap((action) => action.recipients ?? []).find((part) => part.error !== undefined);
-  if (failedPart?.reason && mayTryAgain(claimed, failedPart.reason))
-    return postpone(claimed, services, failedPart.reason);
+  if (failedPart?.reason && mayTryAgain(claimed)) return postpone(claimed, services, failedPart.reason);
 
-  const failedAction = decision.passedOver.find(
-    ({ reason }) => reason === 'unknown_handler' || reason === 'action_condition_error',
-  );
   const planned = actions.reduce((sum, action) => sum + action.planned, 0);
-  const failure = failedPart?.reason ?? failedAction?.reason ?? null;
+  const failure = failedPart?.reason ?? (isUndecided(decision) ? 'action_condition_error' : null);
   return end(claimed, services, {
     status: null,
     reason: failure ?? (planned === 0 ? skipReason(actions) : null),
@@ -131,7 +130,7 @@ async function plan(options: {
 /** Plans the actions that tell the same recipients, page by page; answers what each came to. */
 async function planGroup(
   options: { claimed: ClaimedExecution; source: Source; services: ExecuteServices },
-  group: Awaited<ReturnType<typeof decideActions>>['due'],
+  group: Decision['due'],
 ): Promise<ActionTrace[]> {
   const { claimed, source, services } = options;
   const first = group[0]?.action;
@@ -170,7 +169,9 @@ async function planGroup(
       planAction(rows, { executionId: claimed.id, ...source, place: claimed.place, rules }, { action, ...page });
       planned.set(action.partId, (planned.get(action.partId) ?? 0) + rows.deliveries.length - before);
     }
-    await holdingLease(claimed, services, (client) => insertDeliveries(client, rows.deliveries, rows.notifications));
+    await holdingLease(claimed, services, async (client) => {
+      await insertDeliveries(client, await parkBehindOthers(client, rows.deliveries), rows.notifications);
+    });
   }
   return group.map(({ action, conditions }) => ({
     partId: action.partId,
@@ -199,16 +200,20 @@ async function retryOrEnd(
   services: ExecuteServices,
   failure: { reason: string; trace: ExecutionTrace },
 ): Promise<ExecutionStatus | 'postponed'> {
-  if (mayTryAgain(claimed, failure.reason)) return postpone(claimed, services, failure.reason);
+  if (mayTryAgain(claimed)) return postpone(claimed, services, failure.reason);
   return end(claimed, services, { status: 'failed', ...failure });
 }
 
-function mayTryAgain(claimed: ClaimedExecution, reason: string): boolean {
-  return claimed.attempts < (reason === 'unknown_handler' ? maxUnknownAttempts : maxAttempts);
+function isUndecided({ passedOver }: Decision): boolean {
+  return passedOver.some(({ reason }) => reason === 'action_condition_error');
+}
+
+function mayTryAgain(claimed: ClaimedExecution): boolean {
+  return claimed.attempts < maxAttempts;
 }
 
 async function postpone(claimed: ClaimedExecution, services: ExecuteServices, reason: string): Promise<'postponed'> {
-  const delayMs = reason === 'unknown_handler' ? unknownRetryMs : firstRetryMs * 2 ** (claimed.attempts - 1);
+  const delayMs = firstRetryMs * 2 ** (claimed.attempts - 1);
   await postponeExecution(services.database.pool, { ...claimed, reason, delayMs });
   return 'postponed';
 }

@@ -20,7 +20,6 @@ const executionFaults: readonly Reason[] = [
   'condition_error',
   'action_condition_error',
   'resolver_failed',
-  'unknown_handler',
   'attempts_exhausted',
 ];
 

@@ -1,6 +1,6 @@
 import { parseJson } from '../model/json.ts';
-import type { WorkflowDefinition } from '../model/workflow.ts';
-import type { Runner } from './connection.ts';
+import type { PublishedWorkflow, WorkflowDefinition } from '../model/workflow.ts';
+import type { promptly, Runner } from './connection.ts';
 
 /** A workflow whose row changed: what runs of it now, or null when nothing does. */
 export type ChangedWorkflow = {
@@ -12,9 +12,10 @@ export type ChangedWorkflow = {
   readonly definition: WorkflowDefinition | null;
 };
 
-/** The version all definitions are at. Read in the flight of every claim: what was loaded up to it is not stale. */
-export async function readDefinitionsVersion(runner: Runner): Promise<number> {
+/** The version all definitions are at: what was loaded up to it is not stale. Claims of events read it themselves. */
+export async function readDefinitionsVersion(runner: Runner, limits: Partial<typeof promptly> = {}): Promise<number> {
   const result = await runner.query<{ version: string }>({
+    ...limits,
     name: 'tocsin_definitions_version',
     text: 'select version from tocsin.definitions_version',
   });
@@ -48,6 +49,34 @@ export async function loadChangedWorkflows(
     ...row,
     definition: row.definition === null ? null : readDefinition(row.definition),
   }));
+}
+
+/**
+ * Workflows that run, `limit` at most, by tenant and name: those of some tenants, or of all (null), that come after one.
+ * Names are unique in a tenant; the index on both serves this in order.
+ */
+export async function loadRunningWorkflows(
+  runner: Runner,
+  options: {
+    tenantIds: readonly string[] | null;
+    after: Pick<PublishedWorkflow, 'tenantId' | 'name'>;
+    limit: number;
+  },
+): Promise<PublishedWorkflow[]> {
+  const { tenantIds, after, limit } = options;
+  const result = await runner.query<Omit<PublishedWorkflow, 'definition'> & { definition: string }>(
+    `select w.id as "workflowId", w.tenant_id as "tenantId", w.name, v.version, v.definition::text as definition
+     from tocsin.workflows w
+     join tocsin.workflow_versions v on v.workflow_id = w.id and v.version = w.published_version
+     where w.status = 'active'
+       and w.deleted_at is null
+       and (w.tenant_id, w.name) > ($1, $2)
+       ${tenantIds === null ? '' : 'and w.tenant_id = any($4::text[])'}
+     order by w.tenant_id, w.name
+     limit $3`,
+    [after.tenantId, after.name, limit, ...(tenantIds === null ? [] : [tenantIds])],
+  );
+  return result.rows.map((row) => ({ ...row, definition: readDefinition(row.definition) }));
 }
 
 /** One published version, running or not; null when it does not exist. */

@@ -1,5 +1,8 @@
 import { Command } from 'commander';
+import { sentenceOf } from '../../runtime/old-transactions.ts';
 import { liveWorkers, readBacklog, readClockSkewMs } from '../../store/health.ts';
+import { countLeftExecutions } from '../../store/left-executions.ts';
+import { readSnapshotHolders } from '../../store/snapshot-holders.ts';
 import { countThrottled } from '../../store/tenant-usage.ts';
 import type { Tocsin } from '../../tocsin.ts';
 import { explain, withTocsin } from '../context.ts';
@@ -14,7 +17,7 @@ const tolerableLagSeconds = 60;
 export function doctorCommand(): Command {
   return new Command('doctor')
     .description(
-      'check connection, migrations, triggers, workers, lag, dead letters, endpoints, secrets, clock and mail; exit code 1 if something is broken',
+      'check connection, migrations, triggers, workers, lag, dead letters, endpoints, old transactions, secrets, clock and mail; exit code 1 if something is broken',
     )
     .action((_flags: unknown, self: Command) =>
       withTocsin(self, async (tocsin, options) => {
@@ -51,6 +54,7 @@ async function examine(tocsin: Tocsin): Promise<Finding[]> {
   findings.push(
     ...(await examineCaptures(tocsin)),
     ...(await examineWork(tocsin)),
+    await examineTransactions(tocsin),
     await examineSecrets(tocsin),
     await examineClock(tocsin),
     await examineMail(tocsin),
@@ -76,15 +80,22 @@ async function examineCaptures(tocsin: Tocsin): Promise<Finding[]> {
 async function examineWork(tocsin: Tocsin): Promise<Finding[]> {
   const { pool } = tocsin.database;
   const { eventsPerMinute: events, deliveriesPerMinute: deliveries } = tocsin.settings.quotas;
-  const [backlog, workers, throttled] = await Promise.all([
+  const [backlog, workers, throttled, left] = await Promise.all([
     readBacklog(pool, tocsin.settings.quotas),
     liveWorkers(pool),
     countThrottled(pool, { defaults: { events, deliveries }, windowMs: 60_000 }),
+    countLeftExecutions(pool),
   ]);
   const dead = backlog.deadDeliveries + backlog.failedEvents;
   const isThrottled = throttled.events + throttled.deliveries > 0;
   const isLate = backlog.oldestEventSeconds > tolerableLagSeconds;
+  const handlers: Finding = {
+    check: 'handlers',
+    state: 'warning',
+    says: `${left} execution(s) wait for a worker with other handlers: tocsin logs (reason unknown_handler), and the warnings of the workers`,
+  };
   return [
+    ...(left > 0 ? [handlers] : []),
     {
       check: 'workers',
       state: workers.length === 0 ? 'warning' : 'ok',
@@ -116,6 +127,15 @@ async function examineWork(tocsin: Tocsin): Promise<Finding[]> {
       says: backlog.openEndpoints > 0 ? `${backlog.openEndpoints} paused: tocsin endpoints list` : 'none is paused',
     },
   ];
+}
+
+async function examineTransactions(tocsin: Tocsin): Promise<Finding> {
+  const { oldTransactionMs } = tocsin.settings.worker;
+  const old = (await readSnapshotHolders(tocsin.database.pool)).flatMap((holder) =>
+    oldTransactionMs > 0 && (holder.ageMs ?? 0) >= oldTransactionMs ? sentenceOf(holder, holder.ageMs ?? 0) : [],
+  );
+  if (old.length === 0) return { check: 'vacuum', state: 'ok', says: 'no old transaction keeps dead rows' };
+  return { check: 'vacuum', state: 'warning', says: `dead rows are kept by ${old.join('; ')}` };
 }
 
 async function examineSecrets(tocsin: Tocsin): Promise<Finding> {

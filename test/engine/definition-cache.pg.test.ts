@@ -1,0 +1,121 @@
+import { beforeEach, describe, expect, test } from 'vitest';
+import { DefinitionCache } from '../../src/engine/definition-cache.ts';
+import { unwrap } from '../../src/model/result.ts';
+import type { Runner } from '../../src/store/connection.ts';
+import { readDefinitionsVersion } from '../../src/store/load-definitions.ts';
+import { newTenant, orderWorkflow } from '../support/orders-workflows.ts';
+import { useTestTocsin } from '../support/test-tocsin.ts';
+
+const t = useTestTocsin();
+let tenant: string;
+
+beforeEach(async () => {
+  tenant = await newTenant(t);
+});
+
+const newCache = (runner: Runner = t.database.pool) =>
+  new DefinitionCache(runner, t.tocsin.engine.handlers, () => undefined);
+const version = () => readDefinitionsVersion(t.database.pool);
+const publish = (name: string, ofTenant = tenant) => t.publish(ofTenant, orderWorkflow({ name }));
+
+/** Copies of a workflow, published at one moment as a restore does it. */
+async function publishCopies(workflowId: string, count: number): Promise<void> {
+  await t.sql(
+    `with copied as (
+       insert into tocsin.workflows (tenant_id, name, status, definition, published_version, changed_at_version)
+       select tenant_id, 'copy ' || to_char(number, 'FM0000'), 'active', definition, 1, changed_at_version
+       from tocsin.workflows, generate_series(1, $2::int) number
+       where id = $1
+       returning id, tenant_id, definition
+     )
+     insert into tocsin.workflow_versions (workflow_id, version, tenant_id, definition)
+     select id, 1, tenant_id, definition from copied`,
+    [workflowId, count],
+  );
+}
+
+describe('DefinitionCache', () => {
+  test('loads what a tenant runs when an event of it comes, and of no other', async () => {
+    const other = await newTenant(t);
+    const [mine, another] = [await publish('mine'), await publish('not mine', other)];
+    const cache = newCache();
+    await cache.refresh(await version(), [{ tenantId: tenant }]);
+    expect(cache.workflowIds()).toEqual([mine]);
+    await cache.refresh(await version(), [{ tenantId: tenant }, { tenantId: other }]);
+    expect([...cache.workflowIds()].sort()).toEqual([mine, another].sort());
+  });
+
+  test('follows what is published and switched off, of tenants that it has loaded', async () => {
+    const other = await newTenant(t);
+    const first = await publish('first');
+    const cache = newCache();
+    await cache.refresh(await version(), [{ tenantId: tenant }]);
+    const second = await publish('second');
+    await publish('not mine', other);
+    await cache.refresh(await version(), [{ tenantId: tenant }]);
+    expect([...cache.workflowIds()].sort()).toEqual([first, second].sort());
+    unwrap(await t.tocsin.workflows.deactivateWorkflow(tenant, first));
+    await cache.refresh(await version(), [{ tenantId: tenant }]);
+    expect(cache.workflowIds()).toEqual([second]);
+  });
+
+  test('has everything after warming up when there is little, new tenants included', async () => {
+    const mine = await publish('mine');
+    const cache = newCache();
+    await cache.warmUp(await version());
+    expect(cache.workflowIds()).toContain(mine);
+    const ofNewTenant = await publish('new', await newTenant(t));
+    await cache.refresh(await version(), []);
+    expect(cache.workflowIds()).toContain(ofNewTenant);
+  });
+
+  test('misses no workflow of a large tenant that is renamed while it is loaded', async () => {
+    const first = await publish('b');
+    await publishCopies(first, 600);
+    let renamed = '';
+    let pages = 0;
+    const { pool } = t.database;
+    const runner = {
+      query: async (...query: Parameters<Runner['query']>) => {
+        const result = await pool.query(...query);
+        pages += 1;
+        if (pages === 1) {
+          const { rows } = await t.sql('select id from tocsin.workflows where tenant_id = $1 and name = $2', [
+            tenant,
+            'copy 0590',
+          ]);
+          renamed = rows[0]?.id as string;
+          unwrap(await t.tocsin.workflows.updateWorkflow(tenant, renamed, { name: 'a' }));
+        }
+        return result;
+      },
+    } as Runner;
+    const cache = newCache(runner);
+    await cache.refresh(await version(), [{ tenantId: tenant }]);
+    expect(pages).toBe(3);
+    expect(cache.workflowIds()).toHaveLength(601);
+    expect(cache.workflowIds()).toContain(renamed);
+  });
+
+  test('loads a tenant anew when that failed on the way, without what was switched off meanwhile', async () => {
+    const first = await publish('b');
+    await publishCopies(first, 600);
+    let isBroken = true;
+    let pages = 0;
+    const { pool } = t.database;
+    const runner = {
+      query: async (...query: Parameters<Runner['query']>) => {
+        pages += 1;
+        if (isBroken && pages === 2) throw new Error('connection lost');
+        return pool.query(...query);
+      },
+    } as Runner;
+    const cache = newCache(runner);
+    await expect(cache.refresh(await version(), [{ tenantId: tenant }])).rejects.toThrow('connection lost');
+    unwrap(await t.tocsin.workflows.deactivateWorkflow(tenant, first));
+    isBroken = false;
+    await cache.refresh(await version(), [{ tenantId: tenant }]);
+    expect(cache.workflowIds()).toHaveLength(600);
+    expect(cache.workflowIds()).not.toContain(first);
+  });
+});
