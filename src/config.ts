@@ -104,6 +104,8 @@ const workerOptions = z.strictObject({
   graceMs: z.number().int().min(0).max(60_000).default(8_000),
   /** `tocsin worker` ends itself when its event loop stands still for so long, ms; 0: never. */
   hangMs: z.number().int().min(0).max(3_600_000).default(60_000),
+  /** A transaction that holds its snapshot for longer is told of, ms; 0: never. */
+  oldTransactionMs: z.number().int().min(0).max(86_400_000).default(300_000),
 });
 
 const retentionOptions = z.strictObject({

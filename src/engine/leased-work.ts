@@ -1,5 +1,7 @@
+import { promptly, type Runner } from '../store/connection.ts';
 import type { Database } from '../store/database.ts';
 import { withFixedPlans } from '../store/fixed-plans.ts';
+import { parkLeftExecutions, readLeftVersions, versionKey, wakeLeftExecutions } from '../store/left-executions.ts';
 import { readDefinitionsVersion } from '../store/load-definitions.ts';
 import {
   type ClaimedDelivery,
@@ -17,8 +19,10 @@ import {
   putBackSuspectExecutions,
 } from '../store/pending-executions.ts';
 import { addUsage, readUsage, returnUsage } from '../store/tenant-usage.ts';
-import { tenantsInLine } from '../store/tenants-in-line.ts';
+import { type Queue, readFirstDue, tenantsInLine } from '../store/tenants-in-line.ts';
+import type { DefinitionCache } from './definition-cache.ts';
 import { FairQueue } from './fair-queue.ts';
+import { LowWaterMark } from './low-water-mark.ts';
 import type { QuotaBook } from './quota-book.ts';
 import { suspectsTooMany } from './suspects.ts';
 
@@ -26,6 +30,10 @@ import { suspectsTooMany } from './suspects.ts';
 const aloneDelayMs = 200;
 const parkEveryMs = 1_000;
 const parkAtOnce = 2_000;
+/** What was planned this long ago is visible, or its transaction is a slow one. */
+const dueSettlesMs = 5_000;
+const leftAtOnce = 10_000;
+const leftVersions = 1_000;
 
 export type LeasedWorkOptions = {
   readonly database: Database;
@@ -34,6 +42,10 @@ export type LeasedWorkOptions = {
   readonly leaseMs: number;
   /** Length of the minute that deliveries are counted in, ms. */
   readonly usageWindowMs: number;
+  /** They say which versions this worker can run. */
+  readonly definitions: Pick<DefinitionCache, 'left' | 'version'>;
+  /** A look at the start of a queue that takes longer is costly (see `LowWaterMark`), ms. Default 10. */
+  readonly costlyLookMs?: number;
 };
 
 export type DeliveryRequest = {
@@ -49,31 +61,54 @@ export type DeliveryRequest = {
 export class LeasedWork {
   readonly #options: LeasedWorkOptions;
   readonly #executions = new FairQueue<ClaimedExecution>();
+  readonly #lowWater: Readonly<Record<Queue, LowWaterMark>>;
   #nextParkingAt = 0;
   /** By the queues that are served: what fills one is not in the way in another. */
   readonly #deliveries = new Map<string, FairQueue<ClaimedDelivery>>();
 
   constructor(options: LeasedWorkOptions) {
     this.#options = options;
+    const lowWater = () => new LowWaterMark({ settleMs: dueSettlesMs, costlyMs: options.costlyLookMs ?? 10 });
+    this.#lowWater = { executions: lowWater(), deliveries: lowWater() };
   }
 
   async claimExecutions(limit: number): Promise<readonly ClaimedExecution[]> {
     await this.#refreshQuotas();
     const { database, leaseMs } = this.#options;
-    const claimed = await withFixedPlans(database, (runner) =>
-      this.#executions.claim(
+    const without = this.#options.definitions.left;
+    const claimed = await withFixedPlans(database, async (runner) => {
+      const dueAfter = await this.#startOf('executions', runner);
+      const given = { leaseMs, without, dueAfter };
+      return this.#executions.claim(
         { limit },
         {
-          inOrder: (most) => claimExecutions(runner, { limit: most, leaseMs }),
-          inTurn: (turn) => claimExecutionsInTurn(runner, { turn, leaseMs }),
-          tenantsAfter: (after, most) => tenantsInLine(runner, { queue: 'executions', after, limit: most }),
+          inOrder: (most) => claimExecutions(runner, { ...given, limit: most }),
+          inTurn: (turn) => claimExecutionsInTurn(runner, { ...given, turn }),
+          tenantsAfter: (after, most) => tenantsInLine(runner, { queue: 'executions', after, dueAfter, limit: most }),
         },
-      ),
-    );
+      );
+    });
     const back = suspectsTooMany(claimed, []);
     if (back.length === 0) return claimed;
     await putBackSuspectExecutions(database.pool, { ...leasesOf(back), delayMs: aloneDelayMs });
     return claimed.filter((execution) => !back.includes(execution));
+  }
+
+  /** Wakes executions that others left and this worker can run, and puts off those that nobody takes; answers how many. */
+  async reviewLeft(): Promise<number> {
+    const { database, definitions } = this.#options;
+    const runnable: string[] = [];
+    for (const { workflowId, version } of await readLeftVersions(database.pool, leftVersions)) {
+      const workflow = await definitions.version(workflowId, version);
+      if (workflow?.lacks.length === 0) runnable.push(versionKey(workflowId, version));
+    }
+    const { left } = definitions;
+    const woken = runnable.length > 0 ? { versions: runnable, limit: leftAtOnce } : null;
+    const parked = left.length > 0 ? { versions: left, limit: leftAtOnce } : null;
+    return (
+      (woken ? await wakeLeftExecutions(database.pool, woken) : 0) +
+      (parked ? await parkLeftExecutions(database.pool, parked) : 0)
+    );
   }
 
   /** Those of a tenant beyond its quota of deliveries per minute wait for the next one. */
@@ -126,7 +161,7 @@ export class LeasedWork {
 
   async #refreshQuotas(): Promise<void> {
     const { database, quotas } = this.#options;
-    await quotas.refresh(await readDefinitionsVersion(database.pool));
+    await quotas.refresh(await readDefinitionsVersion(database.pool, promptly));
   }
 
   /** How many more deliveries tenants may have in this minute, of those that have had some. */
@@ -169,21 +204,38 @@ export class LeasedWork {
   }
 
   #claimFairly(request: DeliveryRequest, allowed: ReadonlyMap<string, number>): Promise<readonly ClaimedDelivery[]> {
-    const { limit, held, ...given } = request;
+    const { limit, held, ...served } = request;
     const { database, leaseMs } = this.#options;
-    const key = JSON.stringify(given.queues);
+    const key = JSON.stringify(served.queues);
     const queue = this.#deliveries.get(key) ?? new FairQueue<ClaimedDelivery>();
     this.#deliveries.set(key, queue);
-    return withFixedPlans(database, (runner) =>
-      queue.claim(
+    return withFixedPlans(database, async (runner) => {
+      const dueAfter = await this.#startOf('deliveries', runner);
+      const given = { ...served, leaseMs, dueAfter };
+      return queue.claim(
         { limit, held, allowed },
         {
-          inOrder: (most) => claimDeliveries(runner, { ...given, leaseMs, limit: most }),
-          inTurn: (turn) => claimDeliveriesInTurn(runner, { ...given, leaseMs, turn }),
-          tenantsAfter: (after, most) => tenantsInLine(runner, { queue: 'deliveries', after, limit: most }),
+          inOrder: (most) => claimDeliveries(runner, { ...given, limit: most }),
+          inTurn: (turn) => claimDeliveriesInTurn(runner, { ...given, turn }),
+          tenantsAfter: (after, most) => tenantsInLine(runner, { queue: 'deliveries', after, dueAfter, limit: most }),
         },
-      ),
-    );
+      );
+    });
+  }
+
+  /** The moment where claims begin, microseconds since 1970; looks whether it is still right when that is due. */
+  async #startOf(queue: Queue, runner: Runner): Promise<bigint> {
+    const lowWater = this.#lowWater[queue];
+    const after = lowWater.wantsLook();
+    if (after === null) return lowWater.start;
+    try {
+      const { first, now, lastedMs } = await readFirstDue(runner, { queue, dueAfter: after });
+      lowWater.looked({ after, first, next: now, lastedMs });
+      return lowWater.start;
+    } catch (error) {
+      lowWater.failed();
+      throw error;
+    }
   }
 }
 

@@ -1,5 +1,6 @@
 import { EventEmitter, once } from 'node:events';
 import type { EventProcessor } from '../engine/event-processor.ts';
+import { LowWaterMark } from '../engine/low-water-mark.ts';
 import { connect, idleInTransactionMs } from '../store/connection.ts';
 import type { Database } from '../store/database.ts';
 import { Caution } from './caution.ts';
@@ -19,10 +20,14 @@ export type DrainOptions = {
   readonly lingerMs?: number;
   /** False behind a transaction pooler, where neither NOTIFY nor session locks work: then it polls. Default true. */
   readonly useNotify?: boolean;
+  /** A look at the start of the outbox that takes longer is costly (see `LowWaterMark`), ms. Default 10. */
+  readonly costlyLookMs?: number;
 };
 
 type DrainEvents = { drained: [count: number]; asleep: []; failed: [error: Error] };
 
+/** A position that was given out this long ago is visible, or its transaction is a slow one. */
+const positionsSettleMs = 1_000;
 /** While transactions are open that wrote events without notifying, the drain looks again this often. */
 const openWritersPollMs = 20;
 const longestErrorDelayMs = 5_000;
@@ -40,6 +45,7 @@ const answerWithinMs = { first: 10_000, longest: 60_000 };
 export class Drain extends EventEmitter<DrainEvents> {
   readonly #options: Required<DrainOptions>;
   readonly #fairness: FairClaims;
+  readonly #lowWater: LowWaterMark;
   readonly #caution = new Caution();
   /** Wakes the sentinel. */
   readonly #bell = new EventEmitter<{ ring: [] }>();
@@ -51,12 +57,21 @@ export class Drain extends EventEmitter<DrainEvents> {
 
   constructor(options: DrainOptions) {
     super();
-    this.#options = { lanes: 2, batchSize: 500, pollMs: 1_000, lingerMs: 3, useNotify: true, ...options };
+    this.#options = {
+      lanes: 2,
+      batchSize: 500,
+      pollMs: 1_000,
+      lingerMs: 3,
+      useNotify: true,
+      costlyLookMs: 10,
+      ...options,
+    };
     for (const name of ['lanes', 'batchSize', 'pollMs'] as const) {
       if (!(this.#options[name] >= 1)) throw new Error(`drain: ${name} must be at least 1, not ${this.#options[name]}`);
     }
     this.#backlog.setMaxListeners(0);
     this.#fairness = new FairClaims({ batchSize: this.#options.batchSize });
+    this.#lowWater = new LowWaterMark({ settleMs: positionsSettleMs, costlyMs: this.#options.costlyLookMs });
   }
 
   start(): void {
@@ -108,10 +123,12 @@ export class Drain extends EventEmitter<DrainEvents> {
     // The same few statements again and again: none is worth planning anew for its parameters.
     await connection.query('set plan_cache_mode = force_generic_plan');
     const fairness = this.#fairness;
+    const lowWater = this.#lowWater;
     const caution = this.#caution;
     return new DrainLane(connection, {
       processor,
       fairness,
+      lowWater,
       caution,
       lingerMs,
       onBacklog: () => this.#backlog.emit('ring'),
@@ -175,7 +192,8 @@ export class Drain extends EventEmitter<DrainEvents> {
   }
 
   async #rest(ms: number, signal: AbortSignal): Promise<void> {
-    if (!this.#isWoken) await ring(this.#bell, Math.min(ms, this.#fairness.restMs), signal);
+    const restMs = Math.min(ms, this.#fairness.restMs, this.#lowWater.restMs);
+    if (!this.#isWoken) await ring(this.#bell, restMs, signal);
   }
 }
 

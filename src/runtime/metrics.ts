@@ -34,6 +34,10 @@ export class Metrics {
     'tocsin_capture_problems',
     'Captured tables whose triggers are not as installed: their changes may be lost.',
   );
+  readonly #oldestTransaction = this.#gauge(
+    'tocsin_oldest_transaction_seconds',
+    'Age of the oldest transaction that keeps vacuum from removing dead rows (looked at by stage maintain).',
+  );
   readonly #errors = this.#counter('tocsin_errors_total', 'Errors of background loops, by loop.', ['loop']);
 
   readonly #database: Database;
@@ -92,6 +96,10 @@ export class Metrics {
 
   captureProblems(count: number): void {
     this.#captureProblems.set(count);
+  }
+
+  oldestTransaction(seconds: number): void {
+    this.#oldestTransaction.set(seconds);
   }
 
   loopFailed(loop: string): void {

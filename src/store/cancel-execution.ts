@@ -1,10 +1,11 @@
 import { sql } from 'drizzle-orm';
 import type { Orm } from './database.ts';
+import { wakeNext } from './ordered-lines.ts';
 
 /**
  * Cancels an execution that is not at its end, with every delivery of it that is still open. An attempt that is under way
- * cannot be called back; its result changes nothing any more. Call it in a read committed
- * transaction.
+ * cannot be called back; its result changes nothing any more. What stood in line behind them
+ * is woken. Call it in a read committed transaction.
  *
  * @returns how many deliveries were cancelled; null when the execution is at its end, or not there
  */
@@ -41,7 +42,10 @@ export async function cancelExecution(
     from cancelled`);
   const cancelled = result.rows[0]?.cancelled;
   if (cancelled === undefined) return null;
-  return cancelled + (await cancelLateDeliveries(orm, execution));
+  const late = await cancelLateDeliveries(orm, execution);
+  const [before = '', after = ''] = wakeNext('done.execution_id = $1').split('$1');
+  await orm.execute(sql`${sql.raw(before)}${execution.id}::uuid${sql.raw(after)}`);
+  return cancelled + late;
 }
 
 /**

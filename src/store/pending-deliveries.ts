@@ -1,5 +1,6 @@
 import { promptly, type Runner } from './connection.ts';
-import { dueInTurn, type Turn, turnValues } from './tenants-in-line.ts';
+import { nearPlaces, parkedSeconds } from './ordered-lines.ts';
+import { dueInTurn, momentOf, type Turn, turnValues } from './tenants-in-line.ts';
 
 /** A delivery leased to this worker for one attempt. */
 export type ClaimedDelivery = {
@@ -17,6 +18,8 @@ export type ClaimedDelivery = {
   readonly leaseToken: string;
   /** The lease of another worker ran out before it recorded an outcome. */
   readonly takenOver: boolean;
+  /** It has a place in a line (`ordered-lines.ts`). */
+  readonly isOrdered: boolean;
   /** The database's clock, ms since 1970. */
   readonly nowMs: number;
 };
@@ -24,26 +27,31 @@ export type ClaimedDelivery = {
 /**
  * Of deliveries that go one after the other only the first that is open may go, and none while an execution of an earlier event
  * is still to be planned. Nothing else is asked of those that go in any order. (Compared with the delivery's own position, the
- * executions cannot be read all at once.)
+ * executions cannot be read all at once; asked for in their order, both are found by the one index that has it, whatever is known of
+ * how many there are.)
  */
 const isItsTurn = `(
   deliveries.ordering_key is null
-  or not exists (
-    select
+  or (
+    select true
     from tocsin.deliveries earlier
     where earlier.tenant_id = deliveries.tenant_id
       and earlier.ordering_key = deliveries.ordering_key
       and earlier.ordering_position < deliveries.ordering_position
       and earlier.status = 'pending'
-  )
-  and not exists (
-    select
+    order by earlier.ordering_position
+    limit 1
+  ) is null
+  and (
+    select true
     from tocsin.executions earlier
     where earlier.tenant_id = deliveries.tenant_id
       and earlier.ordering_key = (select own.ordering_key from tocsin.executions own where own.id = deliveries.execution_id)
       and earlier.status = 'pending'
       and earlier.ordering_position < deliveries.ordering_position
-  )
+    order by earlier.ordering_position
+    limit 1
+  ) is null
 )`;
 
 /** What a worker may claim, and for how long. */
@@ -53,11 +61,14 @@ export type DeliveryClaim = {
   readonly actionTypes: readonly string[];
   /** Queues it serves; null: all. */
   readonly queues: readonly string[] | null;
+  /** Passes by those that were due until then, microseconds since 1970 (see `LowWaterMark`); default: none. */
+  readonly dueAfter?: bigint;
 };
 
-/** Which deliveries can be claimed; `$2` and `$3` are the worker's action types and queues. */
+/** Which deliveries can be claimed; `$2` to `$4` are the worker's action types and queues, and where it begins. */
 const claimable = `
   status = 'pending'
+  and due_at > ${momentOf('$4')}
   and due_at <= now()
   and action_type = any($2::text[])
   and ($3::text[] is null or queue = any($3::text[]))
@@ -78,7 +89,7 @@ function lease(due: string): string {
       from due
       where d.id = due.id
       returning d.id, tenant_id, execution_id, action_id, action_type, recipient_id, recipient, attempts, attempts_base,
-        d.lease_token, due.taken_over
+        d.lease_token, due.taken_over, ordering_key is not null as is_ordered
     ), lost as (
       insert into tocsin.delivery_attempts (delivery_id, attempt, tenant_id, outcome, reason, started_at, duration_ms)
       select id, attempts - 1, tenant_id, 'retry', 'lease_lost', now(), 0
@@ -88,7 +99,8 @@ function lease(due: string): string {
     )
     select id, tenant_id as "tenantId", execution_id as "executionId", action_id as "actionId",
       action_type as "actionType", recipient_id as "recipientId", recipient, attempts, attempts_base as "attemptsBase",
-      lease_token as "leaseToken", taken_over as "takenOver", (extract(epoch from now()) * 1000)::float8 as "nowMs"
+      lease_token as "leaseToken", taken_over as "takenOver", is_ordered as "isOrdered",
+      (extract(epoch from now()) * 1000)::float8 as "nowMs"
     from leased`;
 }
 
@@ -105,9 +117,9 @@ export async function claimDeliveries(
       from tocsin.deliveries
       where ${claimable}
       order by due_at
-      limit $4
+      limit $5
       for update skip locked`),
-    values: [options.leaseMs, options.actionTypes, options.queues, options.limit],
+    values: [options.leaseMs, options.actionTypes, options.queues, options.dueAfter ?? 0n, options.limit],
   });
   return result.rows;
 }
@@ -120,22 +132,18 @@ export async function claimDeliveriesInTurn(
   const result = await runner.query<ClaimedDelivery>({
     ...promptly,
     name: 'tocsin_claim_deliveries_in_turn',
-    text: lease(dueInTurn('deliveries', { claimable, first: 4 })),
-    values: [options.leaseMs, options.actionTypes, options.queues, ...turnValues(options.turn)],
+    text: lease(dueInTurn('deliveries', { claimable, first: 5 })),
+    values: [options.leaseMs, options.actionTypes, options.queues, options.dueAfter ?? 0n, ...turnValues(options.turn)],
   });
   return result.rows;
 }
 
-/** Blocked deliveries are looked at again after this, at the latest. */
-const longestParkedSeconds = 60;
-
 /**
- * Puts off up to `limit` due deliveries whose turn it is not, so that claims need not look at each of them again and again. The
- * next in line until the first one may be tried, or for a second while it is tried; the others for a minute. Whoever records
- * that one is done wakes the next (`recordAttempts`).
+ * Puts off up to `limit` due deliveries whose turn it is not, and that were not put off when they were planned (`ordered-lines.ts`).
+ * The next in line until the first one may be tried, or for a second while it is tried, a minute at most; the others as there.
  */
 export async function parkBlockedDeliveries(runner: Runner, limit: number): Promise<void> {
-  await runner.query({
+  const parked = await runner.query<{ id: string }>({
     ...promptly,
     name: 'tocsin_park_deliveries',
     text: `
@@ -152,8 +160,9 @@ export async function parkBlockedDeliveries(runner: Runner, limit: number): Prom
       )
       update tocsin.deliveries d
       set due_at = now() + interval '1 second' * case
-        when line.length > 1 then ${longestParkedSeconds}
-        when line.is_waiting then least(${longestParkedSeconds}, greatest(1, extract(epoch from line.due_at - now())))
+        when line.length > ${nearPlaces} then ${parkedSeconds.far}
+        when line.length > 1 then ${parkedSeconds.near}
+        when line.is_waiting then least(${parkedSeconds.near}, greatest(1, extract(epoch from line.due_at - now())))
         else 1 end
       from blocked
       cross join lateral (
@@ -166,11 +175,38 @@ export async function parkBlockedDeliveries(runner: Runner, limit: number): Prom
             and ordering_position < blocked.ordering_position
             and status = 'pending'
           order by ordering_position
-          limit 2
+          limit ${nearPlaces + 1}
         ) earlier
       ) line
-      where d.id = blocked.id`,
+      where d.id = blocked.id
+      returning d.id`,
     values: [limit],
+  });
+  if (parked.rows.length > 0)
+    await wakeUnblocked(
+      runner,
+      parked.rows.map(({ id }) => id),
+    );
+}
+
+/**
+ * Makes those due again whose turn it is. What was put off by what the statement before saw may have been woken just then; whoever
+ * closes the one before them from now on finds them put off, and wakes them.
+ */
+async function wakeUnblocked(runner: Runner, ids: readonly string[]): Promise<void> {
+  await runner.query({
+    ...promptly,
+    name: 'tocsin_wake_unblocked',
+    text: `
+      update tocsin.deliveries
+      set due_at = now()
+      where id = any($1::uuid[])
+        and status = 'pending'
+        and lease_token is null
+        and attempts = attempts_base
+        and due_at > now()
+        and ${isItsTurn}`,
+    values: [ids],
   });
 }
 

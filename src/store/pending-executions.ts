@@ -1,7 +1,8 @@
 import type { ExecutionStatus } from '../model/execution.ts';
 import type { Place } from '../model/ordering.ts';
 import { promptly, type Runner } from './connection.ts';
-import { dueInTurn, type Turn, turnValues } from './tenants-in-line.ts';
+import { versionOfRow } from './left-executions.ts';
+import { dueInTurn, momentOf, type Turn, turnValues } from './tenants-in-line.ts';
 
 /** An execution leased to this worker, to be decided and planned. */
 export type ClaimedExecution = {
@@ -18,9 +19,21 @@ export type ClaimedExecution = {
   readonly place: Place | null;
 };
 
+/** Which executions can be claimed; `$2` are the versions that this worker cannot run, null when it can run all, `$3` is where it begins. */
 const claimable = `
   status = 'pending'
-  and due_at <= now()`;
+  and due_at > ${momentOf('$3')}
+  and due_at <= now()
+  and ($2::text[] is null or ${versionOfRow} <> all($2::text[]))`;
+
+/** What a worker may claim, and for how long. */
+export type ExecutionClaim = {
+  readonly leaseMs: number;
+  /** Versions that it cannot run, as `versionKey` writes them: left to workers with other handlers. */
+  readonly without?: readonly string[];
+  /** Passes by those that were due until then, microseconds since 1970 (see `LowWaterMark`); default: none. */
+  readonly dueAfter?: bigint;
+};
 
 /**
  * SQL that leases what `due` locks: until the lease ends nobody else takes it, afterwards anybody may. The attempt is counted
@@ -44,7 +57,7 @@ function lease(due: string): string {
 /** Leases pending executions that are due, those first that became due first. */
 export async function claimExecutions(
   runner: Runner,
-  options: { limit: number; leaseMs: number },
+  options: ExecutionClaim & { limit: number },
 ): Promise<ClaimedExecution[]> {
   const result = await runner.query<ClaimedExecution>({
     ...promptly,
@@ -54,9 +67,9 @@ export async function claimExecutions(
       from tocsin.executions
       where ${claimable}
       order by due_at
-      limit $2
+      limit $4
       for update skip locked`),
-    values: [options.leaseMs, options.limit],
+    values: [options.leaseMs, orNull(options.without), options.dueAfter ?? 0n, options.limit],
   });
   return result.rows;
 }
@@ -64,15 +77,19 @@ export async function claimExecutions(
 /** The same for some tenants in turn, so many of each. */
 export async function claimExecutionsInTurn(
   runner: Runner,
-  options: { leaseMs: number; turn: Turn },
+  options: ExecutionClaim & { turn: Turn },
 ): Promise<ClaimedExecution[]> {
   const result = await runner.query<ClaimedExecution>({
     ...promptly,
     name: 'tocsin_claim_executions_in_turn',
-    text: lease(dueInTurn('executions', { claimable, first: 2 })),
-    values: [options.leaseMs, ...turnValues(options.turn)],
+    text: lease(dueInTurn('executions', { claimable, first: 4 })),
+    values: [options.leaseMs, orNull(options.without), options.dueAfter ?? 0n, ...turnValues(options.turn)],
   });
   return result.rows;
+}
+
+function orNull(versions: readonly string[] = []): readonly string[] | null {
+  return versions.length > 0 ? versions : null;
 }
 
 /** Puts executions that were taken over back, not started; whoever claims them next takes them over too. */

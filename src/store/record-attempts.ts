@@ -1,4 +1,5 @@
 import { promptly, type Runner } from './connection.ts';
+import { wakeNextInLine } from './ordered-lines.ts';
 import type { Bounce } from './suppressions.ts';
 import type { NewNotification } from './write-plan.ts';
 
@@ -22,6 +23,8 @@ export type AttemptRecord = {
   readonly delayMs: number;
   /** The inbox row that stands with the delivery, if it is one of the inbox (only redriven ones come this way). */
   readonly notification: NewNotification | null;
+  /** Whether it has a place in a line (`ordered-lines.ts`). */
+  readonly isOrdered: boolean;
   /** Addresses that the mail server said do not exist. */
   readonly bounces: readonly Bounce[];
 };
@@ -32,10 +35,12 @@ export type AttemptRecord = {
  * Executions are locked in id order, so that two workers recording at once cannot deadlock; and by ids alone: where the rows to
  * lock come from a semi-join, PostgreSQL leaves out one that changed while it was waited for, under some plans, and the
  * delivery would not be counted.
+ * What stood in line behind a delivery that is closed is woken, by a second statement: where any is ordered call it in a
+ * transaction, or a worker that ends between the two leaves the line asleep for a minute.
  */
 export async function recordAttempts(runner: Runner, records: readonly AttemptRecord[]): Promise<void> {
   if (records.length === 0) return;
-  await runner.query({
+  const closed = await runner.query<{ id: string }>({
     ...promptly,
     name: 'tocsin_record_attempts',
     text: `
@@ -63,27 +68,7 @@ export async function recordAttempts(runner: Runner, records: readonly AttemptRe
         where d.id = made.delivery_id
           and d.lease_token = made.token
           and d.status = 'pending'
-        returning d.execution_id, d.status, d.tenant_id, d.ordering_key, d.ordering_position
-      ), woken as (
-        -- The next in line may have been put off (parkBlockedDeliveries) because of the one that is done now.
-        update tocsin.deliveries next
-        set due_at = now()
-        from moved
-        cross join lateral (
-          select id
-          from tocsin.deliveries later
-          where later.tenant_id = moved.tenant_id
-            and later.ordering_key = moved.ordering_key
-            and later.ordering_position > moved.ordering_position
-            and later.status = 'pending'
-          order by later.ordering_position
-          limit 1
-        ) line
-        where moved.status <> 'pending'
-          and moved.ordering_key is not null
-          and next.id = line.id
-          and next.attempts = next.attempts_base
-          and next.due_at > now()
+        returning d.id, d.execution_id, d.status, d.ordering_key
       ), counts as (
         select execution_id,
           count(*) filter (where status <> 'pending') as closed,
@@ -97,29 +82,34 @@ export async function recordAttempts(runner: Runner, records: readonly AttemptRe
         where e.id = any($13::uuid[])
         order by e.id
         for update
+      ), counted as (
+        update tocsin.executions e
+        set deliveries_open = e.deliveries_open - counts.closed,
+          deliveries_done = e.deliveries_done + counts.done,
+          deliveries_failed = e.deliveries_failed + counts.failed,
+          status = case
+            when e.status <> 'running' or e.deliveries_open - counts.closed > 0 then e.status
+            when e.deliveries_failed + counts.failed > 0 or e.reason is not null
+              then case when e.deliveries_done + counts.done = 0 then 'failed' else 'partial' end
+            when e.deliveries_done + counts.done = 0 then 'skipped'
+            else 'success' end,
+          -- Whoever was still to be told had opted out, or is suppressed.
+          reason = case
+            when e.status = 'running'
+              and e.deliveries_open - counts.closed <= 0
+              and e.deliveries_done + counts.done + e.deliveries_failed + counts.failed = 0
+              then coalesce(e.reason, 'resolved_to_nobody')
+            else e.reason end,
+          completed_at = case when e.deliveries_open - counts.closed <= 0 then now() end
+        from counts
+        join locked on locked.id = counts.execution_id
+        where e.id = locked.id
+          and counts.closed > 0
       )
-      update tocsin.executions e
-      set deliveries_open = e.deliveries_open - counts.closed,
-        deliveries_done = e.deliveries_done + counts.done,
-        deliveries_failed = e.deliveries_failed + counts.failed,
-        status = case
-          when e.status <> 'running' or e.deliveries_open - counts.closed > 0 then e.status
-          when e.deliveries_failed + counts.failed > 0 or e.reason is not null
-            then case when e.deliveries_done + counts.done = 0 then 'failed' else 'partial' end
-          when e.deliveries_done + counts.done = 0 then 'skipped'
-          else 'success' end,
-        -- Whoever was still to be told had opted out, or is suppressed.
-        reason = case
-          when e.status = 'running'
-            and e.deliveries_open - counts.closed <= 0
-            and e.deliveries_done + counts.done + e.deliveries_failed + counts.failed = 0
-            then coalesce(e.reason, 'resolved_to_nobody')
-          else e.reason end,
-        completed_at = case when e.deliveries_open - counts.closed <= 0 then now() end
-      from counts
-      join locked on locked.id = counts.execution_id
-      where e.id = locked.id
-        and counts.closed > 0`,
+      select id
+      from moved
+      where status <> 'pending'
+        and ordering_key is not null`,
     values: [
       records.map((row) => row.deliveryId),
       records.map((row) => row.tenantId),
@@ -136,6 +126,10 @@ export async function recordAttempts(runner: Runner, records: readonly AttemptRe
       records.filter(({ next }) => next !== 'pending').map((row) => row.executionId),
     ],
   });
+  await wakeNextInLine(
+    runner,
+    closed.rows.map(({ id }) => id),
+  );
 }
 
 /**

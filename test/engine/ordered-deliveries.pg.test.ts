@@ -7,6 +7,7 @@ import type { Json } from '../../src/model/json.ts';
 import { unwrap } from '../../src/model/result.ts';
 import type { DeliveryOutcome } from '../../src/model/retry.ts';
 import type { WorkflowInput } from '../../src/model/workflow.ts';
+import { Drain } from '../../src/runtime/drain.ts';
 import { parkBlockedDeliveries } from '../../src/store/pending-deliveries.ts';
 import { brokenInvariants } from '../support/invariants.ts';
 import { executionsOf, newTenant, orderWorkflow } from '../support/orders-workflows.ts';
@@ -109,6 +110,32 @@ describe('deliveries with `ordering: entity`', () => {
     await settleDue(tenant);
     expect(delivered.filter((line) => line.endsWith('ann'))).toEqual([`${id} a ann`, `${id} b ann`]);
     expect(delivered.filter((line) => line.endsWith('ben'))).toEqual([`${id} a ben`, `${id} b ben`]);
+  });
+
+  test('one is not done while the next could not be woken', async () => {
+    const tenant = await newTenant(t);
+    await t.publish(tenant, changes());
+    const id = await newOrder(tenant);
+    for (const status of ['a', 'b']) await setStatus(id, status);
+    await new Drain({ database: t.database, processor: t.tocsin.engine }).runOnce();
+    // Whatever happens between the two: here nothing that is not leased can be changed.
+    await t.sql(
+      `create function cannot_wake() returns trigger language plpgsql as $$ begin raise 'cannot wake'; end $$`,
+    );
+    await t.sql(
+      `create trigger cannot_wake before update on tocsin.deliveries for each row
+       when (old.lease_token is null and new.lease_token is null) execute function cannot_wake()`,
+    );
+    try {
+      const { engine } = t.tocsin;
+      const [claimed] = (await engine.claim(10, null)).filter(({ tenantId }) => tenantId === tenant);
+      const records = await Promise.all(await engine.attempt(claimed ? [claimed] : [], new AbortController().signal));
+      await expect(engine.record(records)).rejects.toThrow('cannot wake');
+    } finally {
+      await t.sql('drop trigger cannot_wake on tocsin.deliveries');
+    }
+    const { rows } = await t.sql('select status from tocsin.deliveries where tenant_id = $1', [tenant]);
+    expect(rows).toEqual([{ status: 'pending' }, { status: 'pending' }]);
   });
 
   test('one that is dead lets the next go', async () => {

@@ -37,7 +37,7 @@ describe('claimDeliveries', () => {
     const claim = await statement();
     const plan = await withFixedPlans(t.database, async (runner) => {
       await runner.query(`prepare claim as ${claim}`);
-      const explained = await runner.query(`explain (costs off) execute claim (1000, array['webhook'], null, 50)`);
+      const explained = await runner.query(`explain (costs off) execute claim (1000, array['webhook'], null, 0, 50)`);
       await runner.query('deallocate claim');
       return explained.rows.map((row) => String(Object.values(row as object)[0])).join('\n');
     });

@@ -142,6 +142,7 @@ function recordsOf(
     durationMs: 1,
     delayMs: 0,
     notification: null,
+    isOrdered: false,
     bounces: [],
   }));
 }
