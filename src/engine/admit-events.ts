@@ -69,3 +69,17 @@ async function bytesOf(runner: Runner, event: ClaimedEvent): Promise<number> {
   if (event.isLarge) return readLargeEventBytes(runner, event.position);
   return Buffer.byteLength(event.payload ?? '') + Buffer.byteLength(event.previous ?? '');
 }
+
+/** What is held back counts when it is matched, not each time it is looked at. */
+export function countsWithout(
+  counts: ReadonlyMap<string, number>,
+  admitted: readonly ClaimedEvent[],
+  held: ReadonlySet<string>,
+): ReadonlyMap<string, number> {
+  if (held.size === 0 || counts.size === 0) return counts;
+  const matched = new Map<string, number>();
+  for (const { tenantId, position } of admitted) {
+    if (counts.has(tenantId) && !held.has(position)) matched.set(tenantId, (matched.get(tenantId) ?? 0) + 1);
+  }
+  return matched;
+}

@@ -1,22 +1,11 @@
-import type {
-  CompiledAction,
-  MessageContext,
-  OutgoingMail,
-  SecretRefusal,
-  StoredTemplate,
-  Transports,
-} from '../deliver/action.ts';
-import type { EndpointGate } from '../deliver/endpoint-gate.ts';
+import type { CompiledAction, MessageContext } from '../deliver/action.ts';
 import { redact } from '../log/redact.ts';
-import { appendCausation } from '../model/causation.ts';
-import { causedBy } from '../model/caused-by.ts';
 import { idTimeMs } from '../model/derived-id.ts';
 import type { WorkflowEvent } from '../model/event.ts';
 import { createMask } from '../model/mask-secrets.ts';
 import type { OptOut } from '../model/preference.ts';
 import type { Reason } from '../model/reason.ts';
 import type { Recipient } from '../model/recipient.ts';
-import type { Result } from '../model/result.ts';
 import { afterAttempt, type DeliveryOutcome, defaultRetryPolicy } from '../model/retry.ts';
 import { isStorableText } from '../model/storable-text.ts';
 import type { DeliveryRules, RulesQuestion } from '../store/delivery-rules.ts';
@@ -25,31 +14,13 @@ import type { AttemptRecord } from '../store/record-attempts.ts';
 import type { Bounce } from '../store/suppressions.ts';
 import type { NewNotification } from '../store/write-plan.ts';
 import type { RunnableAction, RunnableWorkflow } from './compile-workflow.ts';
-import { sendAsTenant } from './send-as-tenant.ts';
-import { sendThroughGate } from './send-through-gate.ts';
-
-/** What an attempt needs from outside. */
-export type DeliveryServices = {
-  readonly transports: Pick<Transports, 'sendHttp'> & {
-    readonly sendMail: (mail: OutgoingMail, signal: AbortSignal) => Promise<DeliveryOutcome>;
-  };
-  /** The link by which a recipient opts out; null or left out without the option `unsubscribe`. */
-  readonly unsubscribeUrl?: (of: OptOut) => string | null;
-  readonly openSecret: (tenantId: string, name: string, url?: string) => Promise<Result<string, SecretRefusal>>;
-  /** Circuit breakers of endpoints; without it every request goes out. */
-  readonly endpoints?: EndpointGate;
-  /** How long after its event a delivery may still wait for its endpoint, ms. Default: for ever. */
-  readonly maxWaitMs?: number;
-  readonly storedTemplate: (tenantId: string, name: string) => Promise<StoredTemplate | null>;
-};
+import { type DeliveryServices, deliverExternally } from './deliver-externally.ts';
 
 /** What a claimed delivery is of; null parts are no longer kept. */
 export type DeliverySource = {
   readonly event: WorkflowEvent | null;
   readonly workflow: RunnableWorkflow | null;
 };
-
-type External = Extract<CompiledAction, { kind: 'external' }>;
 
 /**
  * Makes one attempt of a delivery and decides what becomes of it. Never rejects: what a handler throws is an outcome.
@@ -90,6 +61,7 @@ export async function attemptDelivery(options: {
     actionType: claimed.actionType,
     leaseToken: claimed.leaseToken,
     attempt: claimed.attempts,
+    isOrdered: claimed.isOrdered,
     outcome: outcome.status,
     reason: outcome.status === 'delivered' ? null : createMask(secrets)(outcome.reason),
     detail: outcome.detail ? detailText(outcome.detail, secrets) : null,
@@ -139,11 +111,11 @@ async function attempt(options: {
   bounces: Bounce[];
   signal: AbortSignal;
 }): Promise<Attempted> {
-  const { claimed, source, services, rules, action, secrets, bounces } = options;
+  const { claimed, source, rules, action } = options;
   if (!source.event) return failed('event_expired');
   if (!source.workflow || !action) return failed('version_missing');
   const { compiled } = action;
-  if (compiled === null) return failed('unknown_handler');
+  if (compiled === null) return left;
   const { workflowId: id, name, version } = source.workflow;
   const { tenantId, recipientId: userId, actionType: channel } = claimed;
   const optOut =
@@ -156,55 +128,16 @@ async function attempt(options: {
     recipient: claimed.recipient as Recipient | null,
   };
   if (compiled.kind === 'inbox') return composeAgain(compiled, claimed, message);
-  const unsubscribeUrl = optOut && (services.unsubscribeUrl?.(optOut) ?? null);
-  const recipientAddress = message.recipient?.email ?? null;
-  const sendMail = sendAsTenant({
-    tenantId,
-    unsubscribeUrl,
-    rulesFor: async (address) =>
-      address === recipientAddress
-        ? rules
-        : options.readRules({ people: [], addresses: [{ tenantId, address }], tenantIds: [tenantId] }),
-    sendMail: services.transports.sendMail,
-    onBounce: (bounce) => bounces.push(bounce),
-  });
-  const signal = AbortSignal.any([options.signal, AbortSignal.timeout(action.timeoutMs)]);
-  const causation = appendCausation(source.event.causation, id);
-  const hasSecrets = () => secrets.length > 0;
-  const { sendHttp, settled } = sendThroughGate({
-    tenantId,
-    timeoutMs: action.timeoutMs,
-    signal,
-    stopping: options.signal,
-    gate: services.endpoints,
-    hasSecrets,
-    sendHttp: services.transports.sendHttp,
-  });
-  const outcome = await within({ signal, hasSecrets }, () =>
-    causedBy(causation, () =>
-      compiled.deliver({
-        ...message,
-        tenantId,
-        deliveryId: claimed.id,
-        executionId: claimed.executionId,
-        attempt: claimed.attempts,
-        causation,
-        now: new Date(claimed.nowMs),
-        signal,
-        transports: { sendHttp, sendMail },
-        unsubscribeUrl,
-        secret: async (name, url) => {
-          const opened = await services.openSecret(tenantId, name, url);
-          if (opened.ok) secrets.push(opened.value);
-          return opened;
-        },
-        storedTemplate: (name) => services.storedTemplate(claimed.tenantId, name),
-      }),
-    ),
-  );
-  await settled();
+  const { timeoutMs } = action;
+  const outcome = await deliverExternally({ ...options, message, compiled, timeoutMs, optOut });
   return { outcome, notification: null };
 }
+
+/** Another version of the handler may take what this worker's does not. */
+const left: Attempted = {
+  outcome: { status: 'postponed', reason: 'unknown_handler', afterMs: 30_000 },
+  notification: null,
+};
 
 function failed(reason: Reason): Attempted {
   return { outcome: { status: 'failed', reason }, notification: null };
@@ -224,48 +157,4 @@ function composeAgain(
   if (!content.ok) return { outcome: { status: 'failed', reason: content.error }, notification: null };
   const { id, tenantId, recipientId: userId, executionId } = claimed;
   return { outcome: { status: 'delivered' }, notification: { id, tenantId, userId, executionId, ...content.value } };
-}
-
-const outcomeStatuses: readonly unknown[] = ['delivered', 'retry', 'failed', 'skipped', 'postponed'];
-const longestReason = 500;
-
-/** What a handler answered, if it is an outcome: a host's handler can answer anything. */
-function checkedOutcome(answer: unknown): DeliveryOutcome {
-  const { status, reason, afterMs } = (typeof answer === 'object' && answer !== null ? answer : {}) as Partial<
-    Record<'status' | 'reason' | 'afterMs', unknown>
-  >;
-  const isReasoned =
-    typeof reason === 'string' && reason !== '' && reason.length <= longestReason && isStorableText(reason);
-  const isTimed =
-    (afterMs === undefined && status !== 'postponed') ||
-    (typeof afterMs === 'number' && Number.isFinite(afterMs) && afterMs >= 0);
-  if (outcomeStatuses.includes(status) && (status === 'delivered' || isReasoned) && isTimed)
-    return answer as DeliveryOutcome;
-  const wanted =
-    "{ status: 'delivered' }, { status: 'retry', reason, afterMs? }, { status: 'failed', reason } or { status: 'skipped', reason }";
-  return { status: 'retry', reason: 'handler_failed', detail: { error: `the handler must answer ${wanted}` } };
-}
-
-/** The handler's outcome, or `timeout` when it does not come before the signal, also from a handler that ignores it. */
-async function within(
-  { signal, hasSecrets }: { signal: AbortSignal; hasSecrets: () => boolean },
-  deliver: () => ReturnType<External['deliver']>,
-): Promise<DeliveryOutcome> {
-  const { promise: timeUp, resolve } = Promise.withResolvers<DeliveryOutcome>();
-  const onAbort = () => resolve({ status: 'retry', reason: 'timeout' });
-  signal.addEventListener('abort', onAbort, { once: true });
-  try {
-    return await Promise.race([Promise.resolve(deliver()).then(checkedOutcome), timeUp]);
-  } catch (error) {
-    if (signal.aborted) return { status: 'retry', reason: 'timeout' };
-    return { status: 'retry', reason: 'handler_failed', detail: { error: thrownText(error, hasSecrets()) } };
-  } finally {
-    signal.removeEventListener('abort', onAbort);
-  }
-}
-
-/** What a handler threw. One that had secrets may have put them into its message, in a spelling nobody looks for. */
-function thrownText(error: unknown, hasSecrets: boolean): string {
-  if (hasSecrets) return 'the handler threw; its message is not kept, because the attempt had secrets';
-  return error instanceof Error ? error.message : String(error);
 }

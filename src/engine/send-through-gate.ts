@@ -27,7 +27,7 @@ export function sendThroughGate(options: {
   const underWay = new Set<Promise<unknown>>();
 
   const sendHttp: Transports['sendHttp'] = (request, signal) => {
-    const ends = AbortSignal.any([signal, options.signal]);
+    const ends = signal === options.signal ? signal : AbortSignal.any([signal, options.signal]);
     const isConfidential = request.isConfidential === true || hasSecrets();
     const send = () => options.sendHttp({ ...request, isConfidential }, ends);
     const origin = originOf(request.url);

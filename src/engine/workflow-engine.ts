@@ -9,39 +9,42 @@ import type { WorkflowEvent } from '../model/event.ts';
 import type { ExecutionStatus } from '../model/execution.ts';
 import { executionPlace } from '../model/ordering.ts';
 import { type Quotas, unlimited } from '../model/quota.ts';
-import type { Directory, Recipient, RecipientQuery } from '../model/recipient.ts';
+import type { Directory, RecipientQuery } from '../model/recipient.ts';
 import { type ClaimedEvent, readLargeEvent } from '../store/claim-events.ts';
 import { type Connection, landed, type Runner } from '../store/connection.ts';
 import type { Database } from '../store/database.ts';
-import {
-  type DeliveryRules,
-  noDeliveryRules,
-  readDeliveryRules,
-  readInboxRules,
-  tenantsWithMutedInboxes,
-} from '../store/delivery-rules.ts';
+import { readDeliveryRules, readInboxRules, tenantsWithMutedInboxes } from '../store/delivery-rules.ts';
 import { letEventsWait } from '../store/event-order.ts';
 import type { FailingWorkflow } from '../store/failing-workflows.ts';
 import { finishEvents, giveUpEvent, insertHistoryEvent } from '../store/finish-events.ts';
+import { leasePlannedDeliveries } from '../store/lease-planned-deliveries.ts';
 import { readDefinitionsVersion } from '../store/load-definitions.ts';
+import { parkBehindOthers } from '../store/ordered-lines.ts';
 import { type ClaimedDelivery, postponeDeliveries } from '../store/pending-deliveries.ts';
 import type { ClaimedExecution } from '../store/pending-executions.ts';
-import { readExecutionOrigins, readStoredEvent } from '../store/read-events.ts';
+import { readStoredEvent } from '../store/read-events.ts';
 import { type AttemptRecord, insertRecordedNotifications, recordAttempts } from '../store/record-attempts.ts';
 import { insertBounces } from '../store/suppressions.ts';
 import { addUsage } from '../store/tenant-usage.ts';
-import { insertDeliveries, insertExecutions, type NewExecution } from '../store/write-plan.ts';
-import { admitEvents } from './admit-events.ts';
-import { attemptDelivery, type DeliveryServices, type DeliverySource } from './attempt-delivery.ts';
+import type { NewExecution } from '../store/write-plan.ts';
+import { admitEvents, countsWithout } from './admit-events.ts';
+import { attemptDelivery, type DeliverySource } from './attempt-delivery.ts';
+import { readRulesOf, readSourcesOf } from './claimed-deliveries.ts';
+import type { RunnableWorkflow } from './compile-workflow.ts';
 import { decodeEvent } from './decode-event.ts';
 import { DefinitionCache } from './definition-cache.ts';
+import type { DeliveryServices } from './deliver-externally.ts';
 import type { EventProcessor, PreparedBatch } from './event-processor.ts';
 import { executePending } from './execute-pending.ts';
 import { FailureReview } from './failure-review.ts';
-import { holdBack, turnDelayMs } from './keep-order.ts';
+import { holdBack, OrderIndex, turnDelayMs } from './keep-order.ts';
 import { LeasedWork } from './leased-work.ts';
 import { type BatchLookups, type Match, type MatchedRows, planMatches } from './match-batch.ts';
+import { type Places, PlannedLeases } from './planned-leases.ts';
 import { QuotaBook } from './quota-book.ts';
+import { writeMatchedRows } from './write-matched-rows.ts';
+
+const noSource: DeliverySource = { event: null, workflow: null };
 
 /** A directory that can answer a whole batch in one statement: the default one. */
 export type BatchDirectory = Directory & {
@@ -79,8 +82,12 @@ type EngineEvents = {
   executed: [statuses: readonly ExecutionStatus[]];
   /** Deliveries wait. */
   planned: [];
+  /** Deliveries were leased as they were planned: their first attempts are to begin now. */
+  leased: [deliveries: readonly ClaimedDelivery[]];
   /** Workflows were set inactive because they only fail. */
   paused: [workflows: readonly FailingWorkflow[]];
+  /** A version was met that this worker lacks handlers for. */
+  lacking: [workflow: RunnableWorkflow];
   /** Executions that were stopped as loops. */
   looped: [executions: readonly Pick<NewExecution, 'id' | 'tenantId' | 'workflowId' | 'eventId'>[]];
 };
@@ -100,21 +107,33 @@ export class WorkflowEngine extends EventEmitter<EngineEvents> implements EventP
   readonly #quotas: QuotaBook;
   readonly #usageWindowMs: number;
   readonly #leased: LeasedWork;
+  readonly #planned: PlannedLeases;
+  readonly #orderIndex: OrderIndex;
 
   constructor(options: WorkflowEngineOptions) {
     super();
     const { database, leaseMs, quotas = unlimited, usageWindowMs = 60_000 } = options;
     this.#quotas = new QuotaBook(database.pool, quotas);
     this.#usageWindowMs = usageWindowMs;
-    this.#leased = new LeasedWork({ database, quotas: this.#quotas, leaseMs, usageWindowMs });
     this.#options = options;
+    this.#orderIndex = new OrderIndex(database.pool);
     this.handlers = options.handlers;
+    this.#planned = new PlannedLeases({ quotas: this.#quotas, actionTypes: () => this.handlers.actions.types() });
     this.#failures = new FailureReview({
       database: options.database,
       threshold: options.pauseAfterFailures ?? 0,
       spanMs: options.pauseAfterMs ?? 0,
     });
-    this.#definitions = new DefinitionCache(options.database.pool, options.handlers);
+    this.#definitions = new DefinitionCache(database.pool, options.handlers, (workflow) =>
+      this.emit('lacking', workflow),
+    );
+    this.#leased = new LeasedWork({
+      database,
+      quotas: this.#quotas,
+      leaseMs,
+      usageWindowMs,
+      definitions: this.#definitions,
+    });
   }
 
   /** Adds a condition type. Register the same handlers in every process that saves or runs workflows. */
@@ -137,7 +156,7 @@ export class WorkflowEngine extends EventEmitter<EngineEvents> implements EventP
 
   /** Loads the definitions that are published now, so that the first event does not wait for it. */
   async warmUp(): Promise<void> {
-    await this.#definitions.refresh(await readDefinitionsVersion(this.#options.database.pool));
+    await this.#definitions.warmUp(await readDefinitionsVersion(this.#options.database.pool));
   }
 
   /** Matches claimed events with all workflows published up to `definitionsVersion`. */
@@ -146,7 +165,10 @@ export class WorkflowEngine extends EventEmitter<EngineEvents> implements EventP
     claimed: readonly ClaimedEvent[],
     definitionsVersion: number,
   ): Promise<PreparedBatch> {
-    await Promise.all([this.#definitions.refresh(definitionsVersion), this.#quotas.refresh(definitionsVersion)]);
+    await Promise.all([
+      this.#definitions.refresh(definitionsVersion, claimed),
+      this.#quotas.refresh(definitionsVersion),
+    ]);
     const windowMs = this.#usageWindowMs;
     const { admitted, waiting, tooLarge, counts } = await admitEvents(connection, claimed, {
       quotas: this.#quotas,
@@ -165,12 +187,15 @@ export class WorkflowEngine extends EventEmitter<EngineEvents> implements EventP
       this.#match(decodeEvent(whole), { position: row.position, matches });
     }
     const ordered = new Set(matches.flatMap(({ place }) => place?.position ?? []));
-    const held = ordered.size === 0 ? ordered : await holdBack(connection, { claimed: admitted, ordered });
+    const held = await holdBack(connection, { claimed: admitted, ordered, orderIndex: this.#orderIndex });
     const heldIds = new Set(
       held.size === 0 ? [] : admitted.filter((row) => held.has(row.position)).map(({ id }) => id),
     );
     const due = held.size === 0 ? matches : matches.filter(({ event }) => !heldIds.has(event.id));
-    const rows = await planMatches(due, this.#lookups(connection));
+    const planned = await planMatches(due, this.#lookups(connection));
+    const rows = { ...planned, deliveries: await parkBehindOthers(connection, planned.deliveries) };
+    const first = this.#planned.pick(rows.deliveries);
+    let leased: readonly ClaimedDelivery[] = [];
     return {
       write: (runner) => [
         finishEvents(
@@ -180,9 +205,16 @@ export class WorkflowEngine extends EventEmitter<EngineEvents> implements EventP
         letEventsWait(runner, { positions: [...held], delayMs: turnDelayMs }),
         ...givenUp.map((event) => giveUpEvent(runner, event)),
         addUsage(runner, { kind: 'events', counts: countsWithout(counts, admitted, held), windowMs }),
-        ...writeRows(runner, rows),
+        ...writeMatchedRows(runner, rows, first),
+        leasePlannedDeliveries(runner, { rows: first, leaseMs: this.#options.leaseMs }).then((claimed) => {
+          leased = claimed;
+        }),
       ],
-      committed: () => this.#announce(rows),
+      committed: () => {
+        this.#planned.remember(leased, due);
+        if (leased.length > 0) this.emit('leased', leased);
+        this.#announce(rows, { waiting: first.length === 0 });
+      },
       waiting,
     };
   }
@@ -198,12 +230,12 @@ export class WorkflowEngine extends EventEmitter<EngineEvents> implements EventP
   ): Promise<readonly { id: string; workflowId: string; status: ExecutionStatus }[]> {
     const { database } = this.#options;
     const rows = await database.transaction(async (_tx, client) => {
-      await this.#definitions.refresh(await readDefinitionsVersion(client));
+      await this.#definitions.refresh(await readDefinitionsVersion(client), [event]);
       await insertHistoryEvent(client, event);
       const matches: Match[] = [];
       this.#match(event, { position: null, matches });
       const planned = await planMatches(matches, this.#lookups(client));
-      await landed(writeRows(client, planned));
+      await landed(writeMatchedRows(client, planned));
       return planned;
     });
     this.#announce(rows);
@@ -221,6 +253,11 @@ export class WorkflowEngine extends EventEmitter<EngineEvents> implements EventP
     return claimed.length;
   }
 
+  /** Looks after executions that were left for want of handlers: wakes those that this worker can run; answers how many. */
+  async reviewLeft(): Promise<number> {
+    return this.#leased.reviewLeft();
+  }
+
   /** Leases due deliveries of the action types known here. `held` are those that this process has already. */
   async claim(
     limit: number,
@@ -230,16 +267,26 @@ export class WorkflowEngine extends EventEmitter<EngineEvents> implements EventP
     return this.#leased.claimDeliveries({ limit, queues, held, actionTypes: this.handlers.actions.types() });
   }
 
+  /** Asks from now on how many deliveries may be leased as they are planned; null: none. They are told of by `leased`. */
+  offerPlaces(places: (() => Places) | null): void {
+    this.#planned.offer(places);
+  }
+
   /** Starts one attempt of each; the promises do not reject. */
   async attempt(claimed: readonly ClaimedDelivery[], signal: AbortSignal): Promise<readonly Promise<AttemptRecord>[]> {
-    const [sources, rules] = await Promise.all([this.#sourcesOf(claimed), this.#rulesOf(claimed)]);
+    const { pool } = this.#options.database;
+    const unread = claimed.filter((delivery) => this.#planned.sourceOf(delivery) === undefined);
+    const [sources, rules] = await Promise.all([
+      readSourcesOf(pool, unread, this.#definitions),
+      readRulesOf(pool, claimed),
+    ]);
     return claimed.map((delivery) =>
       attemptDelivery({
         claimed: delivery,
-        source: sources.get(delivery.executionId) ?? { event: null, workflow: null },
+        source: this.#planned.sourceOf(delivery) ?? sources.get(delivery.executionId) ?? noSource,
         services: this.#options.delivery,
         rules,
-        readRules: (question) => readDeliveryRules(this.#options.database.pool, question),
+        readRules: (question) => readDeliveryRules(pool, question),
         signal,
       }),
     );
@@ -255,7 +302,7 @@ export class WorkflowEngine extends EventEmitter<EngineEvents> implements EventP
     this.#failures.remember(records.filter(({ next }) => next === 'dead').map(({ executionId }) => executionId));
     const notifications = records.flatMap(({ notification }) => notification ?? []);
     const bounces = records.flatMap((record) => record.bounces);
-    if (notifications.length === 0 && bounces.length === 0) {
+    if (notifications.length === 0 && bounces.length === 0 && !records.some(({ isOrdered }) => isOrdered)) {
       await recordAttempts(database.pool, records);
       return;
     }
@@ -284,7 +331,7 @@ export class WorkflowEngine extends EventEmitter<EngineEvents> implements EventP
   #match(event: WorkflowEvent, { position, matches }: { position: string | null; matches: Match[] }): void {
     const limits = this.#options.causationLimits ?? defaultCausationLimits;
     const { maxRecipients: recipientQuota } = this.#quotas.of(event.tenantId);
-    for (const { value, verdict } of this.#definitions.index.match(event, event.occurredAt)) {
+    for (const { value, verdict } of this.#definitions.match(event)) {
       const starts = verdict === true || verdict === 'deferred';
       const loop = starts ? loopOf(event.causation, value.workflowId, limits) : null;
       const place = starts && value.isOrdered ? executionPlace(event, position, value.workflowId) : null;
@@ -302,14 +349,14 @@ export class WorkflowEngine extends EventEmitter<EngineEvents> implements EventP
     };
   }
 
-  #announce(rows: MatchedRows): void {
+  #announce(rows: MatchedRows, { waiting = true } = {}): void {
     if (rows.executions.length > 0) {
       this.emit(
         'executed',
         rows.executions.map(({ status }) => status),
       );
     }
-    if (rows.deliveries.some(({ status }) => status === 'pending')) this.emit('planned');
+    if (waiting && rows.deliveries.some(({ status }) => status === 'pending')) this.emit('planned');
     this.#failures.remember(rows.executions.filter(({ status }) => status === 'failed').map(({ id }) => id));
     const looped = rows.executions.filter(({ reason }) => reason === 'loop_detected');
     if (looped.length > 0) this.emit('looped', looped);
@@ -337,57 +384,4 @@ export class WorkflowEngine extends EventEmitter<EngineEvents> implements EventP
       },
     );
   }
-
-  /** What recipients and tenants have said about these deliveries, all in one statement. */
-  async #rulesOf(claimed: readonly ClaimedDelivery[]): Promise<DeliveryRules> {
-    const told = claimed.filter(({ recipientId }) => recipientId !== '');
-    if (told.length === 0) return noDeliveryRules;
-    return readDeliveryRules(this.#options.database.pool, {
-      people: told.map(({ tenantId, recipientId, actionType }) => ({
-        tenantId,
-        userId: recipientId,
-        channel: actionType,
-      })),
-      addresses: told.flatMap(({ tenantId, recipient }) => {
-        const address = (recipient as Recipient | null)?.email;
-        return address ? [{ tenantId, address }] : [];
-      }),
-      tenantIds: told.map(({ tenantId }) => tenantId),
-    });
-  }
-
-  /** The event and workflow of each execution that these deliveries are of, each read once. */
-  async #sourcesOf(claimed: readonly ClaimedDelivery[]): Promise<Map<string, DeliverySource>> {
-    const { pool } = this.#options.database;
-    const origins = await readExecutionOrigins(pool, [...new Set(claimed.map(({ executionId }) => executionId))]);
-    const sources = new Map<string, DeliverySource>();
-    await Promise.all(
-      [...origins].map(async ([executionId, origin]) => {
-        const [stored, workflow] = await Promise.all([
-          readStoredEvent(pool, origin.eventId),
-          this.#definitions.version(origin.workflowId, origin.workflowVersion),
-        ]);
-        sources.set(executionId, { event: stored ? decodeEvent(stored) : null, workflow });
-      }),
-    );
-    return sources;
-  }
-}
-
-/** What is held back counts when it is matched, not each time it is looked at. */
-function countsWithout(
-  counts: ReadonlyMap<string, number>,
-  admitted: readonly ClaimedEvent[],
-  held: ReadonlySet<string>,
-): ReadonlyMap<string, number> {
-  if (held.size === 0 || counts.size === 0) return counts;
-  const matched = new Map<string, number>();
-  for (const { tenantId, position } of admitted) {
-    if (counts.has(tenantId) && !held.has(position)) matched.set(tenantId, (matched.get(tenantId) ?? 0) + 1);
-  }
-  return matched;
-}
-
-function writeRows(runner: Runner, rows: MatchedRows): Promise<unknown>[] {
-  return [insertExecutions(runner, rows.executions), insertDeliveries(runner, rows.deliveries, rows.notifications)];
 }

@@ -3,7 +3,6 @@ import type { Reason } from '../model/reason.ts';
 import { type ClaimedEvent, claimEventsAt } from '../store/claim-events.ts';
 import { type Connection, landed } from '../store/connection.ts';
 import { giveUpEvent, postponeEvent } from '../store/finish-events.ts';
-import { readDefinitionsVersion } from '../store/load-definitions.ts';
 import { countAttempt, countFirstAttempts, takeBackAttempts } from '../store/suspect-events.ts';
 import type { Caution } from './caution.ts';
 
@@ -81,16 +80,12 @@ export class CarefulMatching {
   async #match(positions: readonly string[], { isCounted }: Counted): Promise<string[]> {
     const connection = this.#connection;
     try {
-      const [, events, version] = await landed([
-        connection.query('begin'),
-        claimEventsAt(connection, positions),
-        readDefinitionsVersion(connection),
-      ]);
+      const [, events] = await landed([connection.query('begin'), claimEventsAt(connection, positions)]);
       if (events.length === 0) {
         await connection.query('commit');
         return [];
       }
-      const prepared = await this.#options.prepare(events, version);
+      const prepared = await this.#options.prepare(events);
       const waiting = (prepared.waiting ?? []).map(({ tenantId }) => tenantId);
       const writes = [...prepared.write(connection)];
       if (isCounted) {
@@ -121,7 +116,7 @@ export class CarefulMatching {
 }
 
 export type CarefulMatchingOptions = {
-  readonly prepare: (events: readonly ClaimedEvent[], definitionsVersion: number) => Promise<PreparedBatch>;
+  readonly prepare: (events: readonly ClaimedEvent[]) => Promise<PreparedBatch>;
   readonly caution: Caution;
 };
 

@@ -32,6 +32,9 @@ export type DelivererOptions = {
 type DelivererEvents = { recorded: [records: readonly AttemptRecord[]]; failed: [error: Error] };
 
 const longestErrorDelayMs = 5_000;
+/** Claims and records come in handfuls: each costs as much as several deliveries. One that is not full waits so long, ms. */
+const claimPatienceMs = 20;
+const recordPatienceMs = 5;
 /** A record that fails this often in a row is let go: its lease ends and the attempt is made again. */
 const maxRecordFailures = 8;
 
@@ -42,9 +45,15 @@ const maxRecordFailures = 8;
 export class Deliverer extends EventEmitter<DelivererEvents> {
   readonly #options: Required<DelivererOptions>;
   readonly #bell = new EventEmitter<{ ring: [] }>();
+  /** Leased: under way, or not recorded yet. */
   readonly #held = new Map<string, ClaimedDelivery>();
+  readonly #underWay = new Map<string, ClaimedDelivery>();
+  #claimedAt = Number.NEGATIVE_INFINITY;
+  /** The last claim found nothing: what is planned now goes before nobody. */
+  #isCaughtUp = false;
   #finished: AttemptRecord[] = [];
   #recording: Promise<void> | undefined;
+  #endGathering: (() => void) | undefined;
   #stopping = new AbortController();
   #aborting = new AbortController();
   #running: Promise<void> | undefined;
@@ -85,6 +94,27 @@ export class Deliverer extends EventEmitter<DelivererEvents> {
     this.#bell.emit('ring');
   }
 
+  /**
+   * How many deliveries may be leased for this process without a claim: none while others may be waiting, and no more than half
+   * of the places, so that what becomes due meanwhile finds some.
+   */
+  get placesForPlanned(): number {
+    const isClaiming = this.#running !== undefined && !this.#stopping.signal.aborted;
+    return isClaiming && this.#isCaughtUp ? Math.max(0, this.#handful() - this.#underWay.size) : 0;
+  }
+
+  /** Begins with deliveries that were leased for this process; gives them back when there is no place for them any more. */
+  async take(leased: readonly ClaimedDelivery[]): Promise<void> {
+    try {
+      const hasPlaces = this.#running !== undefined && !this.#stopping.signal.aborted && leased.length <= this.#free();
+      if (hasPlaces) return await this.#start(leased);
+      await this.#options.work.giveBack(leased);
+      this.wake();
+    } catch (error) {
+      this.#report(error);
+    }
+  }
+
   /** Attempts what is due now, up to `concurrency`, and records it; answers how many. For tests. */
   async runOnce(): Promise<number> {
     const claimed = await this.#options.work.claim(this.#options.concurrency, []);
@@ -101,10 +131,10 @@ export class Deliverer extends EventEmitter<DelivererEvents> {
     while (!this.#stopping.signal.aborted) {
       this.#isWoken = false;
       try {
-        const claimed = await this.#fill();
+        const waitMs = this.#untilClaimMs();
+        const claimed = waitMs > 0 ? 0 : await this.#fill();
         failures = 0;
-        if (claimed === 0 || this.#free() < this.#refillAt())
-          await this.#ring(AbortSignal.timeout(this.#options.pollMs));
+        if (claimed === 0) await this.#ring(AbortSignal.timeout(waitMs > 0 ? waitMs : this.#options.pollMs));
       } catch (error) {
         this.#report(error);
         this.#isWoken = false;
@@ -115,38 +145,78 @@ export class Deliverer extends EventEmitter<DelivererEvents> {
     clearInterval(renewal);
   }
 
+  /** Places for attempts; none while too many outcomes wait to be recorded. */
   #free(): number {
-    return this.#options.concurrency - this.#held.size;
+    const { concurrency } = this.#options;
+    return Math.min(concurrency - this.#underWay.size, 2 * concurrency - this.#held.size);
   }
 
-  /** Claims come in handfuls: not before a quarter of the places is free. */
-  #refillAt(): number {
-    return Math.max(1, Math.floor(this.#options.concurrency / 4));
+  #handful(): number {
+    return Math.max(1, Math.floor(this.#options.concurrency / 2));
+  }
+
+  /** A claim waits for a handful of places, but not for long: attempts may take long, and others be due. */
+  #untilClaimMs(): number {
+    const free = this.#free();
+    if (free <= 0) return this.#options.pollMs;
+    if (free >= this.#handful()) return 0;
+    return Math.max(0, Math.ceil(this.#claimedAt + claimPatienceMs - performance.now()));
   }
 
   async #fill(): Promise<number> {
-    if (this.#free() < this.#refillAt()) return 0;
-    const claimed = await this.#options.work.claim(this.#free(), [...this.#held.values()]);
-    if (claimed.length === 0) return 0;
-    for (const delivery of claimed) this.#held.set(delivery.id, delivery);
+    this.#claimedAt = performance.now();
+    const claimed = await this.#options.work.claim(this.#free(), [...this.#underWay.values()]);
+    this.#isCaughtUp = claimed.length === 0;
+    if (claimed.length > 0) await this.#start(claimed);
+    return claimed.length;
+  }
+
+  async #start(claimed: readonly ClaimedDelivery[]): Promise<void> {
+    for (const delivery of claimed) {
+      this.#held.set(delivery.id, delivery);
+      this.#underWay.set(delivery.id, delivery);
+    }
     const attempts = await this.#options.work.attempt(claimed, this.#aborting.signal).catch(async (error) => {
-      for (const delivery of claimed) this.#held.delete(delivery.id);
+      for (const { id } of claimed) {
+        this.#held.delete(id);
+        this.#underWay.delete(id);
+      }
       await this.#options.work.giveBack(claimed);
       throw error;
     });
     for (const attempt of attempts) void attempt.then((record) => this.#finish(record));
-    return claimed.length;
   }
 
   #finish(record: AttemptRecord): void {
     this.#finished.push(this.#aborting.signal.aborted ? interrupted(record) : record);
+    this.#underWay.delete(record.deliveryId);
+    const free = this.#free();
+    if (free === 1 || free === this.#handful()) this.#bell.emit('ring');
+    if (this.#isHandful()) this.#endGathering?.();
     this.#recording ??= this.#record();
   }
 
-  /** Records what has finished, in one statement for all that finished while the one before was under way. */
+  /** Whether what has finished is enough to be recorded, or all there will be. */
+  #isHandful(): boolean {
+    return this.#finished.length >= this.#handful() || this.#underWay.size === 0;
+  }
+
+  /** Waits for a handful of outcomes, but not for long. */
+  async #gather(): Promise<void> {
+    if (this.#isHandful()) return;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#endGathering = resolve;
+    const patience = setTimeout(resolve, recordPatienceMs);
+    await promise;
+    clearTimeout(patience);
+    this.#endGathering = undefined;
+  }
+
+  /** Records what has finished, in one statement for a handful, and all that finished while the one before was under way. */
   async #record(): Promise<void> {
     let failures = 0;
     while (this.#finished.length > 0) {
+      await this.#gather();
       const records = this.#finished;
       this.#finished = [];
       const unrecorded = await this.#recordAll(records);

@@ -1,16 +1,17 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import type { EventProcessor, PreparedBatch } from '../engine/event-processor.ts';
+import type { LowWaterMark } from '../engine/low-water-mark.ts';
 import { idleLockKey } from '../model/wake-up.ts';
 import {
   type ClaimedEvent,
   claimEvents,
   claimEventsWithout,
+  definitionsVersionOf,
   isAnyEventFree,
   readLastPosition,
   readOutboxBounds,
 } from '../store/claim-events.ts';
 import { type Connection, landed } from '../store/connection.ts';
-import { readDefinitionsVersion } from '../store/load-definitions.ts';
 import { CarefulMatching, isOfTheEvent } from './careful-matching.ts';
 import type { Caution } from './caution.ts';
 import type { ClaimingLane, ClaimPlan, FairClaims } from './fair-claims.ts';
@@ -21,6 +22,8 @@ export type DrainLaneOptions = {
   readonly caution: Caution;
   /** What to claim, so that no tenant keeps the others waiting; shared by the lanes. */
   readonly fairness: FairClaims;
+  /** Where claims from the start begin; shared by the lanes. */
+  readonly lowWater: LowWaterMark;
   /** After an empty claim the lane claims again every millisecond for this long before it sleeps. */
   readonly lingerMs: number;
   /** A claim was full: there is more than one lane can take. */
@@ -35,8 +38,8 @@ const fullClaimShare = 20;
  * One connection that drains the outbox. A batch is one flight: the writes of the batch before, its commit, and the claim
  * of the next travel together.
  *
- * The claim starts at the highest position claimed so far (see `claimEvents`); a claim from the start is made before
- * sleeping and every 250 ms. While a tenant has a backlog, events of others go first (see `FairClaims`), in batches of their own.
+ * The claim starts at the highest position claimed so far (see `claimEvents`); a claim from the start (see `LowWaterMark`) is
+ * made before sleeping and every 250 ms. While a tenant has a backlog, events of others go first (see `FairClaims`), in batches of their own.
  */
 export class DrainLane {
   readonly #connection: Connection;
@@ -51,7 +54,7 @@ export class DrainLane {
   constructor(connection: Connection, options: DrainLaneOptions) {
     this.#connection = connection;
     this.#options = options;
-    const prepare = (events: readonly ClaimedEvent[], version: number) => this.#prepare(events, version);
+    const prepare = (events: readonly ClaimedEvent[]) => this.#prepare(events);
     this.#careful = new CarefulMatching(connection, { prepare, caution: options.caution });
   }
 
@@ -121,7 +124,8 @@ export class DrainLane {
   }
 
   #isAnyEventFree(): Promise<boolean> {
-    return isAnyEventFree(this.#connection, this.#options.fairness.awake);
+    const { after, without } = this.#options.fairness.awake;
+    return isAnyEventFree(this.#connection, { after: this.#fromMark(after), without });
   }
 
   #scheduleFullClaim(lastedMs: number): void {
@@ -144,20 +148,42 @@ export class DrainLane {
 
   /** Claims in the transaction that is open. */
   async #claim(after: string): Promise<Batch> {
-    const { fairness } = this.#options;
+    const { fairness, lowWater } = this.#options;
     const plan = fairness.plan(this.#lane, after);
     const startedAt = performance.now();
+    const { start } = lowWater;
     const wantsWalk = fairness.wantsWalk;
-    const [express, last, inOrder, version, bounds] = await landed([
+    const [express, last, inOrder, bounds] = await landed([
       this.#claimExpress(plan.express),
       plan.express ? readLastPosition(this.#connection) : Promise.resolve(null),
       this.#claimInOrder(plan.inOrder),
-      readDefinitionsVersion(this.#connection),
-      wantsWalk ? readOutboxBounds(this.#connection) : Promise.resolve(null),
+      wantsWalk ? readOutboxBounds(this.#connection, this.#fromMark('0')) : Promise.resolve(null),
+      this.#lookForFirst(),
     ]);
     fairness.claimed(plan, { express, inOrder, last, lastedMs: performance.now() - startedAt });
     if (bounds) fairness.beginWalk(this.#lane, bounds);
-    return this.#batchOf(plan, { express, inOrder, version });
+    const batch = this.#batchOf(plan, { express, inOrder });
+    // Something appeared below where this claim began.
+    return lowWater.start < start ? { ...batch, isEnd: false } : batch;
+  }
+
+  /** The start, as far up as nothing waits below it. */
+  #fromMark(after: string): string {
+    return after === '0' ? String(this.#options.lowWater.start) : after;
+  }
+
+  /** Keeps the low-water mark where it belongs. */
+  async #lookForFirst(): Promise<void> {
+    const { lowWater } = this.#options;
+    const after = lowWater.wantsLook();
+    if (after === null) return;
+    try {
+      const { first, last, lastedMs } = await readOutboxBounds(this.#connection, String(after));
+      lowWater.looked({ after, first: first === null ? null : BigInt(first), next: BigInt(last) + 1n, lastedMs });
+    } catch (error) {
+      lowWater.failed();
+      throw error;
+    }
   }
 
   async #claimExpress(claim: ClaimPlan['express']): Promise<ClaimedEvent[]> {
@@ -168,7 +194,8 @@ export class DrainLane {
 
   async #claimInOrder(claim: ClaimPlan['inOrder']): Promise<ClaimedEvent[]> {
     if (claim === null) return [];
-    const { after, without: tenants, limit } = claim;
+    const { without: tenants, limit } = claim;
+    const after = this.#fromMark(claim.after);
     if (tenants.length === 0) return claimEvents(this.#connection, { after, limit });
     return claimEventsWithout(this.#connection, { after, upTo: null, tenants, limit });
   }
@@ -177,17 +204,13 @@ export class DrainLane {
    * Express events are handled without those that were claimed in order, which are free again at the commit: what others wait
    * for is then over soon. Not twice in a row, so that neither keeps the other waiting.
    */
-  #batchOf(
-    plan: ClaimPlan,
-    claimed: { express: readonly ClaimedEvent[]; inOrder: readonly ClaimedEvent[]; version: number },
-  ): Batch {
-    const { express, inOrder, version } = claimed;
+  #batchOf(plan: ClaimPlan, claimed: { express: readonly ClaimedEvent[]; inOrder: readonly ClaimedEvent[] }): Batch {
+    const { express, inOrder } = claimed;
     const isExpress = express.length > 0 && !(this.#wasExpress && inOrder.length > 0);
     this.#wasExpress = isExpress;
     const isWalking = plan.isWalk || this.#options.fairness.isWalking(this.#lane);
     return {
       plan,
-      version,
       events: express.length === 0 ? inOrder : distinct(isExpress ? express : [...express, ...inOrder]),
       upTo: isExpress ? null : (inOrder.at(-1)?.position ?? null),
       isFull: inOrder.length === plan.inOrder?.limit,
@@ -207,7 +230,7 @@ export class DrainLane {
     const suspects = batch.events.filter(({ attempts }) => attempts > 0);
     if (suspects.length > 0) return this.#handleApart(batch, { suspects, next });
     try {
-      const prepared = await this.#prepare(batch.events, batch.version);
+      const prepared = await this.#prepare(batch.events);
       const writes = prepared.write(this.#connection);
       const commit = this.#connection.query('commit');
       const following = next === null ? [] : [this.#connection.query('begin'), this.#claim(next)];
@@ -223,7 +246,8 @@ export class DrainLane {
   }
 
   /** Decides what to write; tenants that used up a quota are left alone from now on. */
-  async #prepare(events: readonly ClaimedEvent[], version: number): Promise<PreparedBatch> {
+  async #prepare(events: readonly ClaimedEvent[]): Promise<PreparedBatch> {
+    const version = definitionsVersionOf(events);
     const prepared = await this.#options.processor.prepare(this.#connection, events, version);
     const { waiting = [], committed } = prepared;
     for (const tenant of waiting) this.#options.fairness.wait(tenant);
@@ -252,7 +276,6 @@ export class DrainLane {
 
 type Batch = {
   readonly plan: ClaimPlan;
-  readonly version: number;
   readonly events: readonly ClaimedEvent[];
   /** The highest position that was claimed in order; null when that is as it was. */
   readonly upTo: string | null;

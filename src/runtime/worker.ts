@@ -3,6 +3,7 @@ import { hostname } from 'node:os';
 import { verifyCaptures } from '../capture/verify-captures.ts';
 import type { WakeUpListener } from '../capture/wake-up-listener.ts';
 import type { Settings } from '../config.ts';
+import type { RunnableWorkflow } from '../engine/compile-workflow.ts';
 import type { WorkflowEngine } from '../engine/workflow-engine.ts';
 import type { RetentionService } from '../service/retention-service.ts';
 import type { Database } from '../store/database.ts';
@@ -17,6 +18,8 @@ import {
   removeWorkers,
 } from '../store/health.ts';
 import { ensurePartitions, truncateDrainedSegments } from '../store/partitions.ts';
+import type { ClaimedDelivery } from '../store/pending-deliveries.ts';
+import { readSnapshotHolders } from '../store/snapshot-holders.ts';
 import { deleteOldUsage } from '../store/tenant-usage.ts';
 import { DatabaseState } from './database-state.ts';
 import { Deliverer } from './deliverer.ts';
@@ -25,6 +28,7 @@ import type { Logger } from './logger.ts';
 import { Loop } from './loop.ts';
 import { isProcessAlive, lostWorkers } from './lost-workers.ts';
 import type { Metrics } from './metrics.ts';
+import { OldTransactions } from './old-transactions.ts';
 
 export type WorkerOptions = {
   readonly database: Database;
@@ -39,12 +43,16 @@ export type WorkerOptions = {
   readonly createListener: (handlers: { onWake: () => void; onLost: (error: Error) => void }) => WakeUpListener;
 };
 
+type Lacking = Pick<RunnableWorkflow, 'tenantId' | 'workflowId' | 'version' | 'lacks'>;
+
 const executeAtOnce = 20;
 const pollPendingMs = 1_000;
 const heartbeatMs = 10_000;
 const reviewMs = 1_000;
+const leftMs = 60_000;
 const segmentsMs = 20_000;
 const verifyMs = 60_000;
+const transactionsMs = 30_000;
 const housekeepingMs = 3_600_000;
 const partitionDaysAhead = 3;
 /** Health is degraded when the oldest event waits longer than this. */
@@ -63,7 +71,9 @@ export class Worker {
   readonly #maintenance: readonly Loop[];
   readonly #heartbeat: Loop;
   readonly #review: Loop;
+  readonly #left: Loop;
   readonly #databaseState: DatabaseState;
+  readonly #oldTransactions: OldTransactions;
   #listener: WakeUpListener | undefined;
   #isStarted = false;
   /** Workers whose end is being dealt with. */
@@ -90,12 +100,26 @@ export class Worker {
       );
     }
   };
+  /** What has been said to be lacking: not again for each workflow. */
+  readonly #lacking = new Set<string>();
+  readonly #reportLacking = ({ tenantId, workflowId, version, lacks }: Lacking) => {
+    const news = lacks.filter((part) => !this.#lacking.has(part));
+    if (news.length === 0) return;
+    for (const part of news) this.#lacking.add(part);
+    this.#options.logger.warn(
+      { tenantId, workflowId, version, lacks: news },
+      'this worker cannot run all workflows: what it lacks handlers for is left to workers that have them',
+    );
+  };
   readonly #wakeDeliver = () => this.#deliverer.wake();
+  readonly #deliverLeased = (leased: readonly ClaimedDelivery[]) => this.#deliverer.take(leased);
 
   constructor(options: WorkerOptions) {
     this.#options = options;
     const { database, engine, retention, settings } = options;
     this.#databaseState = new DatabaseState(options.logger);
+    const { oldTransactionMs } = settings.worker;
+    this.#oldTransactions = new OldTransactions({ logger: options.logger, olderThanMs: oldTransactionMs });
     const { concurrency, lanes, batchSize, pollMs, useNotify, leaseMs, graceMs, queues } = settings.worker;
     this.#drain = new Drain({ database, processor: engine, lanes, batchSize, pollMs, useNotify });
     this.#execute = new Loop({
@@ -118,6 +142,7 @@ export class Worker {
       },
     });
     this.#review = new Loop({ name: 'review', intervalMs: reviewMs, runOnce: () => engine.pauseFailing() });
+    this.#left = new Loop({ name: 'left', intervalMs: leftMs, runOnce: () => this.#reviewLeft() });
     this.#heartbeat = new Loop({ name: 'heartbeat', intervalMs: heartbeatMs, runOnce: () => this.#beat() });
     this.#maintenance = [
       new Loop({
@@ -128,6 +153,15 @@ export class Worker {
           return 0;
         },
       }),
+      ...(oldTransactionMs > 0
+        ? [
+            new Loop({
+              name: 'transactions',
+              intervalMs: Math.min(transactionsMs, oldTransactionMs),
+              runOnce: () => this.#lookForOldTransactions(),
+            }),
+          ]
+        : []),
       new Loop({ name: 'captures', intervalMs: verifyMs, runOnce: () => this.#verifyCaptures() }),
       new Loop({
         name: 'housekeeping',
@@ -162,8 +196,10 @@ export class Worker {
     await ensurePartitions(database.pool, partitionDaysAhead);
     engine.on('executed', this.#wakeExecute);
     engine.on('planned', this.#wakeDeliver);
+    engine.on('leased', this.#deliverLeased);
     engine.on('looped', this.#reportLoops);
     engine.on('paused', this.#reportPaused);
+    engine.on('lacking', this.#reportLacking);
     // Before the first event is claimed: whoever finds this worker gone then knows it.
     await this.#beat();
     if (stages.includes('match')) {
@@ -171,8 +207,11 @@ export class Worker {
       if (useNotify) await this.#listen();
       this.#drain.start();
     }
-    if (stages.includes('execute')) this.#execute.start();
-    if (stages.includes('deliver')) this.#deliverer.start();
+    if (stages.includes('execute')) for (const loop of [this.#execute, this.#left]) loop.start();
+    if (stages.includes('deliver')) {
+      this.#deliverer.start();
+      engine.offerPlaces(() => ({ free: this.#deliverer.placesForPlanned, queues }));
+    }
     if (stages.includes('maintain')) for (const loop of this.#maintenance) loop.start();
     this.#review.start();
     this.#heartbeat.start();
@@ -188,12 +227,15 @@ export class Worker {
     this.#listener = undefined;
     await this.#drain.stop();
     await this.#execute.stop();
+    engine.offerPlaces(null);
     await this.#deliverer.stop();
-    await Promise.all([...this.#maintenance, this.#review, this.#heartbeat].map((loop) => loop.stop()));
+    await Promise.all([...this.#maintenance, this.#review, this.#left, this.#heartbeat].map((loop) => loop.stop()));
     engine.off('executed', this.#wakeExecute);
     engine.off('planned', this.#wakeDeliver);
+    engine.off('leased', this.#deliverLeased);
     engine.off('looped', this.#reportLoops);
     engine.off('paused', this.#reportPaused);
+    engine.off('lacking', this.#reportLacking);
     await removeWorker(database.pool, this.id).catch(() => undefined);
     logger.info({ worker: this.id }, 'worker stopped');
   }
@@ -220,7 +262,9 @@ export class Worker {
       const lag = `${backlog.events} events wait, the oldest for ${Math.round(backlog.oldestEventSeconds)} s`;
       const { trouble } = this.#databaseState;
       const status = isLate || trouble !== null ? 'degraded' : 'ok';
-      return { status, checks: { database: trouble ?? 'answers', lag } };
+      const { complaint } = this.#oldTransactions;
+      const vacuum = complaint === null ? {} : { vacuum: complaint };
+      return { status, checks: { database: trouble ?? 'answers', lag, ...vacuum } };
     } catch (error) {
       return { status: 'degraded', checks: { database: error instanceof Error ? error.message : String(error) } };
     }
@@ -251,6 +295,12 @@ export class Worker {
         'capture is not as installed: tocsin capture install',
       );
     }
+    return 0;
+  }
+
+  async #lookForOldTransactions(): Promise<number> {
+    this.#oldTransactions.saw(await readSnapshotHolders(this.#options.database.pool));
+    this.#options.metrics.oldestTransaction(this.#oldTransactions.oldestMs / 1000);
     return 0;
   }
 
@@ -286,6 +336,12 @@ export class Worker {
     }
   }
 
+  async #reviewLeft(): Promise<number> {
+    const moved = await this.#options.engine.reviewLeft();
+    if (moved > 0) this.#execute.wake();
+    return moved;
+  }
+
   #reportTo(logger: Logger, metrics: Metrics): void {
     const report = (loop: string) => (error: Error) => {
       metrics.loopFailed(loop);
@@ -299,11 +355,11 @@ export class Worker {
       for (const { deliveryId, tenantId, actionType, attempt, outcome, next, reason, durationMs } of records) {
         const fields = { deliveryId, tenantId, actionType, attempt, next, reason, durationMs };
         if (next === 'delivered' || next === 'skipped') logger.debug(fields, next);
-        else if (outcome === 'postponed') logger.debug(fields, 'delivery waits for its endpoint');
+        else if (outcome === 'postponed') logger.debug(fields, 'delivery waits');
         else logger.warn(fields, next === 'dead' ? 'delivery given up' : 'delivery will be tried again');
       }
     });
-    for (const loop of [this.#execute, this.#review, this.#heartbeat, ...this.#maintenance])
+    for (const loop of [this.#execute, this.#review, this.#left, this.#heartbeat, ...this.#maintenance])
       loop.on('failed', report(loop.name));
     this.#heartbeat.on('ran', () => this.#databaseState.wrote());
   }

@@ -1,6 +1,7 @@
 import { sql } from 'drizzle-orm';
 import { promptly, type Runner } from './connection.ts';
 import type { Orm } from './database.ts';
+import { idRangeOf } from './id-range.ts';
 
 /** An event as it is stored. */
 export type StoredEvent = {
@@ -51,19 +52,41 @@ export async function readStoredEvent(runner: Runner, id: string): Promise<Store
   return result.rows[0] ?? null;
 }
 
-/** Which event and workflow version each of these executions is of. */
-export async function readExecutionOrigins(
+/** What an execution is of: its workflow version, and its event, null when that is no longer kept. */
+export type ExecutionSource = {
+  readonly workflowId: string;
+  readonly workflowVersion: number;
+  readonly event: StoredEvent | null;
+};
+
+/** What each of these executions is of, by its id, in one statement. */
+export async function readExecutionSources(
   runner: Runner,
   executionIds: readonly string[],
-): Promise<Map<string, { eventId: string; workflowId: string; workflowVersion: number }>> {
-  const result = await runner.query<{ id: string; eventId: string; workflowId: string; workflowVersion: number }>({
+): Promise<Map<string, ExecutionSource>> {
+  if (executionIds.length === 0) return new Map();
+  const { lowest, highest } = idRangeOf(executionIds);
+  const result = await runner.query<
+    Omit<ExecutionSource, 'event'> & { executionId: string } & (StoredEvent | { id: null })
+  >({
     ...promptly,
-    name: 'tocsin_execution_origins',
+    name: 'tocsin_execution_sources',
     text: `
-      select id, event_id as "eventId", workflow_id as "workflowId", workflow_version as "workflowVersion"
-      from tocsin.executions
-      where id = any($1::uuid[])`,
-    values: [executionIds],
+      select x.id as "executionId", workflow_id as "workflowId", workflow_version as "workflowVersion", event.*
+      from tocsin.executions x
+      left join lateral (
+        select ${columns}
+        from tocsin.event_history h
+        where h.id = x.event_id
+      ) event on true
+      where x.id = any($1::uuid[])
+        and x.id between $2 and $3`,
+    values: [executionIds, lowest, highest],
   });
-  return new Map(result.rows.map((row) => [row.id, row]));
+  return new Map(
+    result.rows.map(({ executionId, workflowId, workflowVersion, ...event }) => [
+      executionId,
+      { workflowId, workflowVersion, event: event.id === null ? null : event },
+    ]),
+  );
 }

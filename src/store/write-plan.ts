@@ -2,7 +2,7 @@ import type { DeliveryStatus, ExecutionStatus } from '../model/execution.ts';
 import type { Priority } from '../model/notification.ts';
 import type { Place } from '../model/ordering.ts';
 import { type ArrayParameter, boolArray, intArray, textArray, uuidArray } from './array-parameter.ts';
-import type { Runner } from './connection.ts';
+import { promptly, type Runner } from './connection.ts';
 
 /** An execution as it is first written. */
 export type NewExecution = {
@@ -37,6 +37,8 @@ export type NewDelivery = {
   readonly reason: string | null;
   /** Among those that go one after the other. */
   readonly place: Place | null;
+  /** So long it is put off, because others go before it (`ordered-lines.ts`); default: it is due at once. */
+  readonly parkedSeconds?: number;
 };
 
 /** A row of the inbox. */
@@ -77,8 +79,8 @@ export async function insertExecutions(runner: Runner, rows: readonly NewExecuti
       intArray(rows.map((row) => row.workflowVersion)),
       uuidArray(rows.map((row) => row.eventId)),
       textArray(rows.map((row) => row.status)),
-      textArray(rows.map((row) => row.reason)),
-      textArray(rows.map((row) => row.trace)),
+      sparseTextArray(rows.map((row) => row.reason)),
+      sparseTextArray(rows.map((row) => row.trace)),
       intArray(rows.map((row) => row.deliveriesOpen)),
       intArray(rows.map((row) => row.deliveriesDone)),
       intArray(rows.map((row) => row.deliveriesFailed)),
@@ -99,57 +101,101 @@ export async function insertDeliveries(
 ): Promise<void> {
   if (deliveries.length === 0) return;
   await runner.query({
+    ...promptly,
     name: 'tocsin_insert_deliveries',
     text: `
       with planned as (
-        insert into tocsin.deliveries
-          (id, tenant_id, execution_id, action_id, action_type, recipient_id, recipient, queue, status, reason,
-           ordering_key, ordering_position, completed_at)
-        select id, tenant_id, execution_id, action_id, action_type, recipient_id, recipient::json, queue, status, reason,
-          ordering_key, ordering_position::bigint, case when status <> 'pending' then now() end
-        from unnest(
-          $1::uuid[], $2::text[], $3::uuid[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[], $10::text[],
-          $19::text[], $20::text[])
-          as row (id, tenant_id, execution_id, action_id, action_type, recipient_id, recipient, queue, status, reason,
-            ordering_key, ordering_position)
+        ${insertDeliveryRows}
         on conflict (id) do nothing
         returning id
       )
-      insert into tocsin.notifications (id, tenant_id, user_id, execution_id, title, message, priority, link)
-      select row.id, tenant_id, user_id, execution_id, title, message, priority, link
+      insert into tocsin.notifications (${notificationColumns})
+      select ${notificationColumns}
       from unnest(
-        $11::uuid[], $12::text[], $13::text[], $14::uuid[], $15::text[], $16::text[], $17::text[], $18::text[])
-        as row (id, tenant_id, user_id, execution_id, title, message, priority, link)
-      join planned on planned.id = row.id`,
-    values: [
-      uuidArray(deliveries.map((row) => row.id)),
-      textArray(deliveries.map((row) => row.tenantId)),
-      uuidArray(deliveries.map((row) => row.executionId)),
-      textArray(deliveries.map((row) => row.actionId)),
-      textArray(deliveries.map((row) => row.actionType)),
-      textArray(deliveries.map((row) => row.recipientId)),
-      textArray(deliveries.map((row) => row.recipient)),
-      textArray(deliveries.map((row) => row.queue)),
-      textArray(deliveries.map((row) => row.status)),
-      textArray(deliveries.map((row) => row.reason)),
-      uuidArray(notifications.map((row) => row.id)),
-      textArray(notifications.map((row) => row.tenantId)),
-      textArray(notifications.map((row) => row.userId)),
-      uuidArray(notifications.map((row) => row.executionId)),
-      textArray(notifications.map((row) => row.title)),
-      textArray(notifications.map((row) => row.message)),
-      textArray(notifications.map((row) => row.priority)),
-      textArray(notifications.map((row) => row.link)),
-      ...placeArrays(deliveries),
-    ],
+        $14::uuid[], $15::text[], $16::text[], $17::uuid[], $18::text[], $19::text[], $20::text[], $21::text[])
+        as row (${notificationColumns})
+      where id in (select planned.id from planned)`,
+    values: [...deliveryArrays(deliveries), ...notificationArrays(notifications)],
   });
 }
 
-/** Keys and positions; where nothing is ordered nothing is sent, and the rows have null. */
-function placeArrays(rows: readonly { readonly place: Place | null }[]): (ArrayParameter | null)[] {
-  if (rows.every(({ place }) => place === null)) return [null, null];
+/** Writes the deliveries of executions that are new in this transaction: none of them can stand, so none is looked for. */
+export async function insertFirstDeliveries(runner: Runner, rows: readonly NewDelivery[]): Promise<void> {
+  if (rows.length === 0) return;
+  await runner.query({
+    name: 'tocsin_insert_first_deliveries',
+    text: insertDeliveryRows,
+    values: deliveryArrays(rows),
+  });
+}
+
+/** Writes the inbox rows of deliveries that `insertFirstDeliveries` writes in the same transaction. */
+export async function insertFirstNotifications(runner: Runner, rows: readonly NewNotification[]): Promise<void> {
+  if (rows.length === 0) return;
+  await runner.query({
+    name: 'tocsin_insert_first_notifications',
+    text: `
+      insert into tocsin.notifications (${notificationColumns})
+      select ${notificationColumns}
+      from unnest($1::uuid[], $2::text[], $3::text[], $4::uuid[], $5::text[], $6::text[], $7::text[], $8::text[])
+        as row (${notificationColumns})`,
+    values: notificationArrays(rows),
+  });
+}
+
+const insertDeliveryRows = `
+        insert into tocsin.deliveries
+          (id, tenant_id, execution_id, action_id, action_type, recipient_id, recipient, queue, status, reason,
+           ordering_key, ordering_position, due_at, completed_at)
+        select id, tenant_id, execution_id, action_id, action_type, recipient_id, recipient::json, queue, status, reason,
+          ordering_key, ordering_position::bigint, now() + coalesce(parked_seconds::int, 0) * interval '1 second',
+          case when status <> 'pending' then now() end
+        from unnest(
+          $1::uuid[], $2::text[], $3::uuid[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[], $10::text[],
+          $11::text[], $12::text[], $13::text[])
+          as row (id, tenant_id, execution_id, action_id, action_type, recipient_id, recipient, queue, status, reason,
+            ordering_key, ordering_position, parked_seconds)`;
+
+const notificationColumns = 'id, tenant_id, user_id, execution_id, title, message, priority, link';
+
+function deliveryArrays(rows: readonly NewDelivery[]): (ArrayParameter | null)[] {
   return [
-    textArray(rows.map(({ place }) => place?.key ?? null)),
-    textArray(rows.map(({ place }) => place?.position ?? null)),
+    uuidArray(rows.map((row) => row.id)),
+    textArray(rows.map((row) => row.tenantId)),
+    uuidArray(rows.map((row) => row.executionId)),
+    textArray(rows.map((row) => row.actionId)),
+    textArray(rows.map((row) => row.actionType)),
+    textArray(rows.map((row) => row.recipientId)),
+    sparseTextArray(rows.map((row) => row.recipient)),
+    textArray(rows.map((row) => row.queue)),
+    textArray(rows.map((row) => row.status)),
+    sparseTextArray(rows.map((row) => row.reason)),
+    ...placeArrays(rows),
+    sparseTextArray(rows.map((row) => row.parkedSeconds?.toString() ?? null)),
   ];
+}
+
+function notificationArrays(rows: readonly NewNotification[]): (ArrayParameter | null)[] {
+  return [
+    uuidArray(rows.map((row) => row.id)),
+    textArray(rows.map((row) => row.tenantId)),
+    textArray(rows.map((row) => row.userId)),
+    uuidArray(rows.map((row) => row.executionId)),
+    textArray(rows.map((row) => row.title)),
+    textArray(rows.map((row) => row.message)),
+    textArray(rows.map((row) => row.priority)),
+    sparseTextArray(rows.map((row) => row.link)),
+  ];
+}
+
+function placeArrays(rows: readonly { readonly place: Place | null }[]): (ArrayParameter | null)[] {
+  return [
+    sparseTextArray(rows.map(({ place }) => place?.key ?? null)),
+    sparseTextArray(rows.map(({ place }) => place?.position ?? null)),
+  ];
+}
+
+/** A column that is often null throughout: then nothing is sent, and `unnest` fills it with nulls. */
+function sparseTextArray(values: readonly (string | null)[]): ArrayParameter | null {
+  return values.every((value) => value === null) ? null : textArray(values);
 }

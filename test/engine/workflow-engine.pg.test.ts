@@ -310,6 +310,33 @@ describe('WorkflowEngine', () => {
     expect(await brokenInvariants(t.database)).toEqual([]);
   });
 
+  test('what a try that failed half-way has planned stands as it is, also who was left out', async () => {
+    const tenant = await newTenant(t);
+    failures = 1;
+    await t.publish(
+      tenant,
+      orderWorkflow({
+        recipients: [
+          { type: 'user', id: 'carl' },
+          { type: 'role', id: 'sales' },
+          { type: 'fails_first', prefix: 'nobody' },
+        ],
+      }),
+    );
+    await t.sql('insert into orders (tenant_id) values ($1)', [tenant]);
+    await t.settle();
+    unwrap(await t.tocsin.directory.putUsers(tenant, [{ id: 'carl', active: true }]));
+    await t.sql("update tocsin.executions set due_at = now() where tenant_id = $1 and status = 'pending'", [tenant]);
+    await t.settle();
+    const fates = await t.sql(
+      "select recipient_id || ' ' || status as fate from tocsin.deliveries where tenant_id = $1 and recipient_id not like 'nobody%' order by 1",
+      [tenant],
+    );
+    expect(fates.rows.map(({ fate }) => fate)).toEqual(['ann delivered', 'ben delivered', 'carl skipped']);
+    expect(await executionsOf(t, tenant)).toMatchObject([{ status: 'success' }]);
+    expect(await brokenInvariants(t.database)).toEqual([]);
+  });
+
   test('processEvent runs the workflows of one event and answers the executions', async () => {
     const tenant = await newTenant(t);
     const id = await t.publish(tenant, orderWorkflow({ recipients: [{ type: 'user', id: 'ann' }] }));

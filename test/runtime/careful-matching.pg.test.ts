@@ -66,6 +66,26 @@ describe('Drain, carefully', () => {
     expect(batches).toEqual([['a 0', 'b 0'], ['suspect 2'], ['other suspect 4']]);
   });
 
+  test('an event waits twice as long after each attempt, whether that throws or ends the process', async () => {
+    const waitSeconds = async () =>
+      Number(
+        (await sql('select extract(epoch from not_before - now()) as seconds from tocsin.events')).rows[0].seconds,
+      );
+    const waits: number[] = [];
+    const processor: EventProcessor = {
+      prepare: async () => {
+        waits.push(await waitSeconds());
+        throw new Error('cannot read this one');
+      },
+    };
+    await store('poison', { attempts: 3 });
+    await new Drain({ database: db.database, processor }).runOnce();
+    waits.push(await waitSeconds());
+    // If the process ended in the fourth attempt: 4 s. As it threw: 8 s.
+    expect(waits.map((seconds) => seconds > 4)).toEqual([false, true]);
+    expect(waits[0]).toBeGreaterThan(2);
+  });
+
   test('an event that was tried five times is given up without another try', async () => {
     const { processor, batches } = observer();
     await store('poison', { attempts: 5 });

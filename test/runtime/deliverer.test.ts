@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { Deliverer, type DelivererOptions } from '../../src/runtime/deliverer.ts';
 import type { ClaimedDelivery } from '../../src/store/pending-deliveries.ts';
 import type { AttemptRecord } from '../../src/store/record-attempts.ts';
@@ -40,6 +40,7 @@ function claimed(id: string): ClaimedDelivery {
     attemptsBase: 0,
     leaseToken: `token ${id}`,
     takenOver: false,
+    isOrdered: false,
     nowMs: 0,
   };
 }
@@ -60,6 +61,7 @@ function record(delivery: ClaimedDelivery, outcome: 'delivered' | 'retry'): Atte
     next: outcome === 'retry' ? 'pending' : 'delivered',
     delayMs: outcome === 'retry' ? 5_000 : 0,
     notification: null,
+    isOrdered: false,
     bounces: [],
   };
 }
@@ -190,7 +192,12 @@ describe('Deliverer', () => {
     expect(calls.recorded).toHaveLength(1);
   });
 
-  test('an outcome that cannot be stored harms no other', async () => {
+  test('an outcome that cannot be stored harms no other, and is let go after a while', async () => {
+    // The waits between the tries are longer than a test should be.
+    vi.useFakeTimers({ toFake: ['setTimeout'] });
+    onTestFinished(() => {
+      vi.useRealTimers();
+    });
     const { work, calls } = queue(['good', 'bad', 'better'], async (delivery) => record(delivery, 'delivered'));
     const deliverer = new Deliverer({
       work: {
@@ -207,8 +214,94 @@ describe('Deliverer', () => {
     deliverer.start();
     while (calls.recorded.length < 2) await once(deliverer, 'recorded');
     expect(calls.recorded.map(({ deliveryId }) => deliveryId).toSorted()).toEqual(['better', 'good']);
+    const stopped = deliverer.stop();
+    await vi.advanceTimersByTimeAsync(60_000);
+    await stopped;
+    expect(failed.length).toBeGreaterThan(8);
+  });
+
+  test('attempts that take long keep no free place from others', async () => {
+    const long = Promise.withResolvers<void>();
+    const { work, calls } = queue(['long 1', 'long 2', 'long 3', 'short'], async (delivery) => {
+      if (delivery.id.startsWith('long')) await long.promise;
+      return record(delivery, 'delivered');
+    });
+    let most = 3;
+    const claim: typeof work.claim = async (limit, held) => work.claim(Math.min(limit, most), held);
+    const deliverer = new Deliverer({ work: { ...work, claim }, concurrency: 4, pollMs: 60_000 });
+    deliverer.start();
+    await new Promise((resolve) => setImmediate(resolve));
+    most = 4;
+    deliverer.wake();
+    while (calls.recorded.length < 1) await once(deliverer, 'recorded');
+    expect(calls.recorded).toMatchObject([{ deliveryId: 'short' }]);
+    long.resolve();
     await deliverer.stop();
-    expect(failed.length).toBeGreaterThan(0);
+    expect(calls.recorded).toHaveLength(4);
+  });
+
+  test('records outcomes that come one by one together, half as many as there are places', async () => {
+    const ids = Array.from({ length: 8 }, (_, index) => `d${index}`);
+    const turns = new Map(ids.map((id) => [id, Promise.withResolvers<void>()]));
+    const { work, calls } = queue(ids, async (delivery) => {
+      await turns.get(delivery.id)?.promise;
+      return record(delivery, 'delivered');
+    });
+    const sizes: number[] = [];
+    const deliverer = new Deliverer({ work, concurrency: 8, pollMs: 60_000 });
+    deliverer.on('recorded', (records) => sizes.push(records.length));
+    deliverer.start();
+    while (calls.recorded.length < 8) {
+      await new Promise((resolve) => setImmediate(resolve));
+      for (const id of ids.slice(0, sizes.length === 0 ? 4 : 8)) turns.get(id)?.resolve();
+    }
+    await deliverer.stop();
+    expect(sizes).toEqual([4, 4]);
+  });
+
+  test('takes what was leased for it without a claim, as long as nothing else waits and half of its places are free', async () => {
+    const end = Promise.withResolvers<void>();
+    const { work, calls } = queue([], async (delivery) => {
+      await end.promise;
+      return record(delivery, 'delivered');
+    });
+    const looked = Promise.withResolvers<void>();
+    const claim: typeof work.claim = async () => {
+      setImmediate(looked.resolve);
+      return [];
+    };
+    const deliverer = new Deliverer({ work: { ...work, claim }, concurrency: 8, pollMs: 60_000 });
+    expect(deliverer.placesForPlanned).toBe(0);
+    deliverer.start();
+    expect(deliverer.placesForPlanned).toBe(0);
+    await looked.promise;
+    expect(deliverer.placesForPlanned).toBe(4);
+    await deliverer.take(['d1', 'd2', 'd3'].map(claimed));
+    expect(deliverer.placesForPlanned).toBe(1);
+    await deliverer.take(['d4', 'd5', 'd6'].map(claimed));
+    expect(deliverer.placesForPlanned).toBe(0);
+    await deliverer.take(['d7', 'd8', 'd9'].map(claimed));
+    expect(calls.givenBack).toEqual(['d7', 'd8', 'd9']);
+    end.resolve();
+    await deliverer.stop();
+    expect(calls.recorded).toHaveLength(6);
+    expect(deliverer.placesForPlanned).toBe(0);
+    await deliverer.take([claimed('d10')]);
+    expect(calls.givenBack).toEqual(['d7', 'd8', 'd9', 'd10']);
+  });
+
+  test('nothing is leased for it without a claim while others wait', async () => {
+    const { work, calls } = queue(['d1', 'd2', 'd3'], async (delivery) => record(delivery, 'delivered'));
+    const places: number[] = [];
+    const recording: typeof work.record = async (records) => {
+      places.push(deliverer.placesForPlanned);
+      await work.record(records);
+    };
+    const deliverer = new Deliverer({ work: { ...work, record: recording }, concurrency: 1, pollMs: 60_000 });
+    deliverer.start();
+    while (calls.recorded.length < 3) await once(deliverer, 'recorded');
+    await deliverer.stop();
+    expect(places.slice(0, 2)).toEqual([0, 0]);
   });
 
   test('refuses options that are none', () => {

@@ -281,6 +281,7 @@ describe('DeadLetterService.redrive', () => {
         next: 'delivered',
         delayMs: 0,
         notification: null,
+        isOrdered: false,
         bounces: [],
       },
     ]);

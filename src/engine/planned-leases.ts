@@ -1,0 +1,71 @@
+import { executionId } from '../model/derived-id.ts';
+import type { ClaimedDelivery } from '../store/pending-deliveries.ts';
+import type { NewDelivery } from '../store/write-plan.ts';
+import type { DeliverySource } from './attempt-delivery.ts';
+import type { Match } from './match-batch.ts';
+import type { QuotaBook } from './quota-book.ts';
+
+/** How many attempts a process could begin now, and of which queues; null: of all. */
+export type Places = { readonly free: number; readonly queues: readonly string[] | null };
+
+export type PlannedLeasesOptions = {
+  readonly quotas: QuotaBook;
+  /** Action types this process knows. */
+  readonly actionTypes: () => readonly string[];
+};
+
+/**
+ * Deliveries that are leased by the statement that plans them, so that their first attempts begin right after the commit, without a
+ * claim. The row is what a claim would have made of it: the attempt counted before it is made, a token that fences it, a lease
+ * after which others take it over.
+ *
+ * What a claim weighs is not weighed here. So it is done only while nothing can be at stake: this process has places and nothing
+ * else is due (`Places`), nobody has a quota of deliveries, and none of the batch keeps an order. Else all of the batch waits for
+ * a claim.
+ */
+export class PlannedLeases {
+  readonly #options: PlannedLeasesOptions;
+  readonly #sources = new WeakMap<ClaimedDelivery, DeliverySource>();
+  #places: (() => Places) | null = null;
+
+  constructor(options: PlannedLeasesOptions) {
+    this.#options = options;
+  }
+
+  /** Asks from now on how many attempts could begin; null: none are taken. */
+  offer(places: (() => Places) | null): void {
+    this.#places = places;
+  }
+
+  /** Those of the deliveries to lease: all that wait, or none. */
+  pick(deliveries: readonly NewDelivery[]): readonly NewDelivery[] {
+    const { quotas, actionTypes } = this.#options;
+    const pending = this.#places === null ? [] : deliveries.filter(({ status }) => status === 'pending');
+    if (pending.length === 0 || this.#places === null) return [];
+    const { free, queues } = this.#places();
+    if (pending.length > free || quotas.anybodyHas('deliveriesPerMinute')) return [];
+    const known = actionTypes();
+    const canBeginNow = ({ place, queue, actionType }: NewDelivery) =>
+      place === null && known.includes(actionType) && (queues === null || queues.includes(queue));
+    return pending.every(canBeginNow) ? pending : [];
+  }
+
+  /** Keeps what the leased deliveries are of, which was just matched. */
+  remember(leased: readonly ClaimedDelivery[], matches: readonly Match[]): void {
+    const sources = new Map<string, DeliverySource>(
+      matches.map(({ event, workflow }) => [
+        executionId(event.id, workflow.workflowId, workflow.version),
+        { event, workflow },
+      ]),
+    );
+    for (const delivery of leased) {
+      const source = sources.get(delivery.executionId);
+      if (source) this.#sources.set(delivery, source);
+    }
+  }
+
+  /** What a delivery is of, if it was leased as it was planned. */
+  sourceOf(delivery: ClaimedDelivery): DeliverySource | undefined {
+    return this.#sources.get(delivery);
+  }
+}
