@@ -7,7 +7,14 @@ export type ClaimedEvent = StoredEvent & {
   /** An image is large and stands as null: `readLargeEvent` brings it. */
   readonly isLarge: boolean;
   readonly attempts: number;
+  /** The version all definitions were at when it was claimed. */
+  readonly definitionsVersion: string;
 };
+
+/** The version that definitions have to be loaded up to, so that no decision about these events is stale. */
+export function definitionsVersionOf(events: readonly ClaimedEvent[]): number {
+  return events.reduce((newest, { definitionsVersion }) => Math.max(newest, Number(definitionsVersion)), 0);
+}
 
 /** Images above this many bytes are read one event at a time, so that a batch of big rows does not fill the memory. */
 const largeBytes = 65_536;
@@ -26,7 +33,8 @@ const claimedColumns = `
     case when ${fits('previous')} then previous::text end as previous,
     not (coalesce(${fits('payload')}, true) and coalesce(${fits('previous')}, true)) as "isLarge",
     changed, actor, trace_context as "traceContext", idempotency_key as "idempotencyKey", causation,
-    (extract(epoch from occurred_at) * 1000)::float8 as "occurredAtMs", attempts
+    (extract(epoch from occurred_at) * 1000)::float8 as "occurredAtMs", attempts,
+    (select version from tocsin.definitions_version) as "definitionsVersion"
   from tocsin.events`;
 
 const isDue = '(not_before is null or not_before <= now())';
@@ -35,7 +43,8 @@ const isDue = '(not_before is null or not_before <= now())';
  * Locks up to `limit` events with positions above `after` until the transaction ends; others skip them.
  *
  * Positions are given at insert and become visible at commit, so a lower one can appear later: `after` is an optimisation
- * for a drain under load (it skips the dead rows of what was drained), never a cursor. Claim with 0 before sleeping.
+ * for a drain under load (it skips the dead rows of what was drained), never a cursor. Claim from the start, or from a
+ * `LowWaterMark`, before sleeping.
  */
 export async function claimEvents(runner: Runner, options: { after: string; limit: number }): Promise<ClaimedEvent[]> {
   const result = await runner.query<ClaimedEvent>({
@@ -110,15 +119,27 @@ export async function isAnyEventFree(
   return result.rows.length > 0;
 }
 
-/** The first position that waits (null: none does), and the last that was given out. */
-export async function readOutboxBounds(runner: Runner): Promise<{ first: string | null; last: string }> {
-  const result = await runner.query<{ first: string | null; last: string }>({
+/** The ends of the outbox. */
+export type OutboxBounds = {
+  /** The first position above `after` that waits, whoever holds it; null: none does. */
+  readonly first: string | null;
+  /** The last that was given out. */
+  readonly last: string;
+  /** How long it took to find out, on the server. */
+  readonly lastedMs: number;
+};
+
+/** The first position that waits above `after`, and the last that was given out. */
+export async function readOutboxBounds(runner: Runner, after: string): Promise<OutboxBounds> {
+  const result = await runner.query<OutboxBounds>({
     name: 'tocsin_outbox_bounds',
     text: `
-      select (select position from tocsin.events order by position limit 1) as first,
-        coalesce(pg_sequence_last_value('tocsin.event_position'::regclass), 0)::text as last`,
+      select coalesce(pg_sequence_last_value('tocsin.event_position'::regclass), 0)::text as last,
+        (select position from tocsin.events where position > $1 order by position limit 1) as first,
+        (extract(epoch from clock_timestamp() - statement_timestamp()) * 1000)::float8 as "lastedMs"`,
+    values: [after],
   });
-  return result.rows[0] as { first: string | null; last: string };
+  return result.rows[0] as OutboxBounds;
 }
 
 /** The last position that was given out; its event may not be committed yet. */

@@ -41,6 +41,11 @@ export function isReadOnly(error: unknown): boolean {
   return databaseTrouble(error)?.kind === 'read_only';
 }
 
+/** Whether an error says that no answer came in time: what is asked of that connection next would wait in vain as well. */
+export function isUnanswered(error: unknown): boolean {
+  return /^Query read timeout/.test(rootMessage(error));
+}
+
 /** The SQLSTATE or system code of an error or of what caused it. */
 export function errorCode(error: unknown): string | undefined {
   if (typeof error !== 'object' || error === null) return undefined;

@@ -3,7 +3,7 @@ import { drizzle, type NodePgDatabase, type NodePgQueryResultHKT } from 'drizzle
 import type { PgDatabase } from 'drizzle-orm/pg-core';
 import pg from 'pg';
 import { idleInTransactionMs, promptly } from './connection.ts';
-import { isReadOnly } from './database-trouble.ts';
+import { isReadOnly, isUnanswered } from './database-trouble.ts';
 import * as schema from './schema.ts';
 
 /** Reads and writes through drizzle: the pool, or one transaction. */
@@ -70,15 +70,17 @@ export function openDatabase(options: DatabaseOptions): Database {
     try {
       const bounded = `${begin}; set local idle_in_transaction_session_timeout = ${idleInTransactionMs}`;
       await client.query({ ...promptly, text: bounded });
-      const result = await work(drizzle(client, { schema }), client);
+      const result = await work(drizzle(client), client);
       await client.query('commit');
       return result;
     } catch (error) {
       // A server that takes no writes may not be the one that the URL leads to any more.
-      if (isReadOnly(error)) broken = error as Error;
-      await client.query('rollback').catch((rollbackError: Error) => {
-        broken = rollbackError;
-      });
+      if (isReadOnly(error) || isUnanswered(error)) broken = error as Error;
+      else {
+        await client.query({ ...promptly, text: 'rollback' }).catch((rollbackError: Error) => {
+          broken = rollbackError;
+        });
+      }
       throw error;
     } finally {
       client.release(broken);
