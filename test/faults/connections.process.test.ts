@@ -1,5 +1,4 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import type { Direction } from '../support/fault-proxy.ts';
 import { FaultProxy } from '../support/fault-proxy.ts';
 import { brokenInvariants } from '../support/invariants.ts';
 import { newTenant, orderWorkflow } from '../support/orders-workflows.ts';
@@ -47,14 +46,14 @@ async function order(): Promise<void> {
 }
 
 /** Until every order written so far is told. */
-async function allTold(withinMs = 50_000): Promise<void> {
+async function allTold(): Promise<void> {
   const told = async () => {
     const { rows } = await t.sql(
       'select (select count(*) from orders) * 2 = (select count(*) from tocsin.notifications) as all',
     );
     return rows[0]?.all === true;
   };
-  await until('every order is told', told, withinMs);
+  await until('every order is told', told, 50_000);
 }
 
 describe('the connections of a worker', () => {
@@ -75,21 +74,6 @@ describe('the connections of a worker', () => {
     },
   );
 
-  test.each(['to-client', 'to-server', 'both'] satisfies Direction[])(
-    'F5: connections hang (%s) and nobody says so: their work moves to new ones',
-    { timeout: 150_000 },
-    async (direction) => {
-      await startWorker();
-      await order();
-      await allTold();
-      proxy.hang(direction, { onlyExisting: true });
-      await order();
-      // They never come back: whatever is done is done through others. Where the server can still hear the worker it does not
-      // know that the session is dead, and keeps what it has locked for half a minute.
-      await allTold(direction === 'to-client' ? 100_000 : 50_000);
-    },
-  );
-
   test('F2: the database fails a worker that starts: it ends, for its supervisor to start it again', {
     timeout: 60_000,
   }, async () => {
@@ -101,8 +85,11 @@ describe('the connections of a worker', () => {
 
   test('F7: no LISTEN at all, as behind a transaction pooler: polling does the same', { timeout: 60_000 }, async () => {
     await startWorker('--no-notify');
-    await order();
-    await allTold();
+    // The first may be there before it looks for the first time.
+    for (let n = 0; n < 2; n++) {
+      await order();
+      await allTold();
+    }
     const { rows } = await t.sql(
       "select 1 from pg_stat_activity where application_name = 'tocsin listener' and datname = current_database()",
     );

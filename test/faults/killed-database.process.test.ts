@@ -1,5 +1,5 @@
 import pg from 'pg';
-import { describe, expect, onTestFinished, test } from 'vitest';
+import { describe, expect, type TestContext, test } from 'vitest';
 import { unwrap } from '../../src/model/result.ts';
 import { createTocsin, type Tocsin } from '../../src/tocsin.ts';
 import { FaultProxy } from '../support/fault-proxy.ts';
@@ -14,13 +14,15 @@ import { useWorkerConfig } from './worker-config.ts';
 const config = useWorkerConfig();
 const tenantId = 'acme';
 
-async function startCluster(settings: Record<string, string> = {}): Promise<PostgresCluster> {
-  const cluster = await PostgresCluster.start(settings);
+type Finished = TestContext['onTestFinished'];
+
+async function startCluster(onTestFinished: Finished): Promise<PostgresCluster> {
+  const cluster = await PostgresCluster.start();
   onTestFinished(() => cluster.remove());
   return cluster;
 }
 
-async function openTocsin(databaseUrl: string): Promise<Tocsin> {
+async function openTocsin(databaseUrl: string, onTestFinished: Finished): Promise<Tocsin> {
   const tocsin = await createTocsin({ databaseUrl });
   onTestFinished(() => tocsin.close());
   return tocsin;
@@ -80,12 +82,13 @@ async function untilDrained(tocsin: Tocsin): Promise<void> {
 const numbers = (first: number, count: number) => Array.from({ length: count }, (_, index) => first + index);
 const committed = (ledger: WriterLedger) => ledger.entries.filter((entry) => entry.committed === 1).length;
 
-describe('a database that is killed', () => {
+// Each has servers of its own and mostly waits.
+describe.concurrent('a database that is killed', () => {
   test('F2: kill -9 of PostgreSQL under load: what was acknowledged survives, the same worker goes on', {
     timeout: 120_000,
-  }, async () => {
-    const cluster = await startCluster();
-    const tocsin = await openTocsin(cluster.url());
+  }, async ({ onTestFinished }) => {
+    const cluster = await startCluster(onTestFinished);
+    const tocsin = await openTocsin(cluster.url(), onTestFinished);
     await prepare(tocsin);
     const worker = await WorkerProcess.start(cluster.url(), { args: config.args });
     onTestFinished(() => worker.kill());
@@ -106,9 +109,9 @@ describe('a database that is killed', () => {
 
   test('F8: an asynchronous failover: the worker says that it waits, and follows the new primary', {
     timeout: 120_000,
-  }, async () => {
-    const primary = await startCluster();
-    const first = await openTocsin(primary.url());
+  }, async ({ onTestFinished }) => {
+    const primary = await startCluster(onTestFinished);
+    const first = await openTocsin(primary.url(), onTestFinished);
     await prepare(first);
     const standby = await primary.startStandby();
     onTestFinished(() => standby.remove());
@@ -119,7 +122,7 @@ describe('a database that is killed', () => {
     const before = new WriterLedger();
     await writeOrders(primary.url(), { ids: numbers(1, 50), ledger: before });
     await untilDrained(first);
-    const second = await openTocsin(standby.url());
+    const second = await openTocsin(standby.url(), onTestFinished);
     const copied = async () =>
       (await second.database.pool.query('select id from tocsin.event_history')).rowCount === 50;
     await until('the standby has it all', copied);
@@ -144,9 +147,9 @@ describe('a database that is killed', () => {
     expect(await worker.terminate()).toBe(0);
   });
 
-  test('F9: a synchronous failover: nothing acknowledged is lost', { timeout: 120_000 }, async () => {
-    const primary = await startCluster();
-    const first = await openTocsin(primary.url());
+  test('F9: a synchronous failover: nothing acknowledged is lost', { timeout: 120_000 }, async ({ onTestFinished }) => {
+    const primary = await startCluster(onTestFinished);
+    const first = await openTocsin(primary.url(), onTestFinished);
     await prepare(first);
     const standby = await primary.startStandby();
     onTestFinished(() => standby.remove());
@@ -171,7 +174,7 @@ describe('a database that is killed', () => {
 
     const worker = await WorkerProcess.start(standby.url(), { args: config.args });
     onTestFinished(() => worker.kill());
-    const second = await openTocsin(standby.url());
+    const second = await openTocsin(standby.url(), onTestFinished);
     await untilDrained(second);
     expect(await brokenInvariants(second.database, { ledger, isDrained: true, isSteady: true })).toEqual([]);
   });

@@ -54,36 +54,45 @@ const count = async (from: string, tenant: string) =>
   Number((await t.sql(`select count(*) as n from ${from} and tenant_id = $1`, [tenant])).rows[0]?.n);
 const hits = (tenant: string) => receiver.requests.filter(({ path }) => path === `/${tenant}`).length;
 
-/** Kills a worker that is stopped by a lock, as with its machine: what it was still asking for is not done. */
-async function killAt(lock: TableLock, worker: WorkerProcess): Promise<void> {
-  await lock.stopsSomebody();
+/** Attempts of the tenant's webhook, those that came to nothing included. */
+const webhookAttempts = async (tenant: string) =>
+  (await t.sql("select attempts from tocsin.deliveries where tenant_id = $1 and action_type = 'webhook'", [tenant]))
+    .rows[0]?.attempts;
+
+/** Kills a worker that a lock stops in this statement, as with its machine: what it was still asking for is not done. */
+async function killAt(worker: WorkerProcess, lock: TableLock, statement: string): Promise<void> {
+  await lock.stopsSomebody(statement);
   await worker.kill();
   await lock.endWaiting();
   await lock.release();
 }
 
 /** Where a worker is killed; each leaves an order in a tenant and nobody at work. */
-const places: Readonly<Record<string, { kill: (tenant: string) => Promise<void>; webhooks: number }>> = {
+const places: Readonly<
+  Record<string, { kill: (tenant: string) => Promise<void>; webhooks: number; attempts: number }>
+> = {
   'with its events claimed and nothing written': {
     kill: async (tenant) => {
       const worker = await startWorker();
       const lock = await TableLock.take(t.url, 'tocsin.directory_memberships', 'access exclusive');
       await order(tenant);
-      await killAt(lock, worker);
+      await killAt(worker, lock, 'directory_memberships');
       expect(await count('tocsin.events where true', tenant)).toBe(1);
     },
     webhooks: 1,
+    attempts: 1,
   },
   'with half of the plan written': {
     kill: async (tenant) => {
       const worker = await startWorker();
       const lock = await TableLock.take(t.url, 'tocsin.deliveries', 'share');
       await order(tenant);
-      await killAt(lock, worker);
+      await killAt(worker, lock, 'insert into tocsin.deliveries');
       expect(await count('tocsin.events where true', tenant)).toBe(1);
       expect(await count('tocsin.executions where true', tenant)).toBe(0);
     },
     webhooks: 1,
+    attempts: 1,
   },
   'with the plan committed': {
     kill: async (tenant) => {
@@ -93,16 +102,18 @@ const places: Readonly<Record<string, { kill: (tenant: string) => Promise<void>;
       await worker.kill();
     },
     webhooks: 1,
+    attempts: 1,
   },
   'with a delivery claimed and not sent': {
     kill: async (tenant) => {
       const worker = await startWaiting(tenant);
       const lock = await TableLock.take(t.url, 'tocsin.event_history', 'access exclusive');
       await makeDue(tenant);
-      await killAt(lock, worker);
+      await killAt(worker, lock, 'event_history');
       expect(await count('tocsin.deliveries where attempts = 2 and lease_token is not null', tenant)).toBe(1);
     },
     webhooks: 2,
+    attempts: 3,
   },
   'while it sends': {
     kill: async (tenant) => {
@@ -113,17 +124,19 @@ const places: Readonly<Record<string, { kill: (tenant: string) => Promise<void>;
       await worker.kill();
     },
     webhooks: 2,
+    attempts: 2,
   },
   'with the answer in its hands': {
     kill: async (tenant) => {
       const worker = await startWaiting(tenant);
       const lock = await TableLock.take(t.url, 'tocsin.executions', 'share');
       await makeDue(tenant);
-      await killAt(lock, worker);
+      await killAt(worker, lock, 'with made as');
       expect(hits(tenant)).toBe(2);
       expect(await count("tocsin.deliveries where status = 'pending'", tenant)).toBe(1);
     },
     webhooks: 3,
+    attempts: 3,
   },
 };
 
@@ -142,7 +155,7 @@ async function makeDue(tenant: string): Promise<void> {
 }
 
 describe('a worker that is killed', () => {
-  for (const [place, { kill, webhooks }] of Object.entries(places)) {
+  for (const [place, { kill, webhooks, attempts }] of Object.entries(places)) {
     test(`F1: a worker killed ${place}: another goes on, nothing is lost and nothing planned twice`, {
       timeout: 180_000,
     }, async () => {
@@ -159,6 +172,7 @@ describe('a worker that is killed', () => {
       );
       expect(await second.terminate()).toBe(0);
       expect(hits(tenant)).toBe(webhooks);
+      expect(await webhookAttempts(tenant)).toBe(attempts);
       expect(await count('tocsin.notifications where true', tenant)).toBe(2);
       const outside = { ledger, hits: webhookHits(receiver), isDrained: true, isSteady: true };
       expect(await brokenInvariants(t.database, outside)).toEqual([]);

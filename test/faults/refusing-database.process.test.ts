@@ -1,4 +1,4 @@
-import { describe, expect, onTestFinished, test } from 'vitest';
+import { describe, expect, type TestContext, test } from 'vitest';
 import { unwrap } from '../../src/model/result.ts';
 import { createTocsin, type Tocsin } from '../../src/tocsin.ts';
 import { brokenInvariants } from '../support/invariants.ts';
@@ -12,10 +12,11 @@ import { useWorkerConfig } from './worker-config.ts';
 const config = useWorkerConfig();
 const tenantId = 'acme';
 
+type Place = { readonly cluster: PostgresCluster; readonly onTestFinished: TestContext['onTestFinished'] };
 type Scene = { readonly tocsin: Tocsin; readonly worker: WorkerProcess; readonly ledger: WriterLedger };
 
 /** A database of a server of its own, in a tablespace if one is given, whose orders ann is told of, and a worker. */
-async function makeScene(cluster: PostgresCluster, tablespace = 'pg_default'): Promise<Scene> {
+async function makeScene({ cluster, onTestFinished }: Place, tablespace = 'pg_default'): Promise<Scene> {
   const admin = await createTocsin({ databaseUrl: cluster.url() });
   await admin.database.pool.query(`create database shop tablespace ${tablespace}`);
   await admin.close();
@@ -39,10 +40,10 @@ async function makeScene(cluster: PostgresCluster, tablespace = 'pg_default'): P
   return { tocsin, worker, ledger: new WriterLedger() };
 }
 
-async function startCluster(): Promise<PostgresCluster> {
+async function startCluster({ onTestFinished }: TestContext): Promise<Place> {
   const cluster = await PostgresCluster.start();
   onTestFinished(() => cluster.remove());
-  return cluster;
+  return { cluster, onTestFinished };
 }
 
 async function order({ tocsin, ledger }: Scene, id: number): Promise<void> {
@@ -81,11 +82,13 @@ async function expectToResume(scene: Scene): Promise<void> {
   expect(await worker.terminate()).toBe(0);
 }
 
-describe('a database that takes no writes', () => {
+// Each has a server of its own and mostly waits.
+describe.concurrent('a database that takes no writes', () => {
   test('F24: the disk of the database is full: the worker says that it waits, and resumes when there is space', {
     timeout: 300_000,
-  }, async () => {
-    const cluster = await startCluster();
+  }, async (context) => {
+    const place = await startCluster(context);
+    const { cluster, onTestFinished } = place;
     const disk = SmallDisk.tryMount(96, cluster.dataDir);
     if (disk) onTestFinished(() => disk.unmount());
     if (disk) {
@@ -93,7 +96,7 @@ describe('a database that takes no writes', () => {
       await admin.database.pool.query(`create tablespace small location '${disk.path}'`);
       await admin.close();
     }
-    const scene = await makeScene(cluster, disk ? 'small' : 'pg_default');
+    const scene = await makeScene(place, disk ? 'small' : 'pg_default');
     await order(scene, 1);
     const { makeSpace } = disk ? await fillDisk(scene) : await refuseHistory(scene);
     await expectToWait(scene, 'the disk of the database is full');
@@ -103,9 +106,8 @@ describe('a database that takes no writes', () => {
 
   test('F25: the database is read-only: the worker says that it waits, and resumes when it is not', {
     timeout: 300_000,
-  }, async () => {
-    const cluster = await startCluster();
-    const scene = await makeScene(cluster);
+  }, async (context) => {
+    const scene = await makeScene(await startCluster(context));
     const { pool } = scene.tocsin.database;
     await order(scene, 1);
     const setReadOnly = async (value: 'on' | 'off') => {

@@ -11,7 +11,7 @@ import { WorkerProcess } from '../support/worker-process.ts';
 const db = useTestDatabase();
 
 const writers = 8;
-const changesEach = 12_500;
+const changesEach = 5_000;
 const kills = 3;
 
 type Change = { readonly id: number; readonly operation: 'insert' | 'update' | 'delete' };

@@ -1,3 +1,8 @@
+import { execFile } from 'node:child_process';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import type { TestProject } from 'vitest/node';
 import { startEmbeddedPostgres } from '../../src/runtime/embedded-postgres.ts';
 import { openDatabase } from '../../src/store/database.ts';
@@ -10,8 +15,19 @@ declare module 'vitest' {
   }
 }
 
+/**
+ * Processes that tests start read the product as TypeScript: compiled once for all of them, they start in half the time. One
+ * that is killed writes nothing to the cache, so the first one does nothing else.
+ */
+async function fillCompileCache(): Promise<void> {
+  process.env.NODE_COMPILE_CACHE ??= join(tmpdir(), 'tocsin-compile-cache');
+  const main = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url));
+  await promisify(execFile)(process.execPath, [main, '--help']);
+}
+
 /** One PostgreSQL per run, with a migrated template database that test files copy. */
 export default async function startServer(project: TestProject): Promise<() => Promise<void>> {
+  const cacheFilled = fillCompileCache();
   const server = await startEmbeddedPostgres({ settings: { max_connections: '300', shared_buffers: '256MB' } });
   const admin = openDatabase({ databaseUrl: server.connectionString });
   await admin.pool.query('create database tocsin_template');
@@ -19,6 +35,7 @@ export default async function startServer(project: TestProject): Promise<() => P
   const template = openDatabase({ databaseUrl: server.connectionString.replace(/postgres$/, 'tocsin_template') });
   await migrate(template);
   await template.close();
+  await cacheFilled;
   project.provide('serverUrl', server.connectionString);
   return () => server.stop();
 }

@@ -12,8 +12,12 @@ export class TableLock {
     this.#client = client;
   }
 
-  /** `share` stops writers, `access exclusive` readers too. */
-  static async take(databaseUrl: string, table: string, mode: 'share' | 'access exclusive'): Promise<TableLock> {
+  /** `share` stops writers, `access exclusive` readers too, `row exclusive` is what a writer has. */
+  static async take(
+    databaseUrl: string,
+    table: string,
+    mode: 'share' | 'access exclusive' | 'row exclusive',
+  ): Promise<TableLock> {
     const client = new pg.Client({ connectionString: databaseUrl });
     client.on('error', () => undefined);
     await client.connect();
@@ -21,15 +25,17 @@ export class TableLock {
     return new TableLock(client);
   }
 
-  /** Resolves when somebody waits for a lock in this database. */
-  async stopsSomebody(): Promise<void> {
+  /** Resolves when somebody in this database waits for a lock with a statement that has `text` in it. */
+  async stopsSomebody(text: string): Promise<void> {
     await until(
-      'somebody waits for the lock',
+      `somebody waits for the lock: ${text}`,
       async () => {
         // In a transaction PostgreSQL goes on showing what it showed first.
         await this.#client.query('select pg_stat_clear_snapshot()');
         const { rows } = await this.#client.query(
-          "select 1 from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'",
+          `select 1 from pg_stat_activity
+           where datname = current_database() and wait_event_type = 'Lock' and position($1 in query) > 0`,
+          [text],
         );
         return rows.length > 0;
       },
