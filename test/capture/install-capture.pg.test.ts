@@ -4,6 +4,7 @@ import { installCapture } from '../../src/capture/install-capture.ts';
 import { verifyCaptures } from '../../src/capture/verify-captures.ts';
 import type { WorkflowError } from '../../src/errors.ts';
 import { err, unwrap } from '../../src/model/result.ts';
+import { captureFunctionName } from '../../src/store/capture-triggers.ts';
 import { openDatabase } from '../../src/store/database.ts';
 import { loadEntityTypes, upsertEntityType } from '../../src/store/entity-types.ts';
 import { useTestDatabase } from '../support/test-database.ts';
@@ -115,6 +116,39 @@ describe('installCapture', () => {
     const { rows } = await run("select count(*)::int from pg_trigger where tgrelid = 'evolving'::regclass");
     expect(rows[0].count).toBe(1);
     expect(unwrap(await verifyCaptures(db.database, { table: 'evolving' }))).toMatchObject([{ problems: [] }]);
+  });
+
+  test('replaces the function of an earlier version, which captured until then, beside open writers', async () => {
+    const { run } = await hostSession(db);
+    await run('create table older (id int primary key, tenant_id text, a text)');
+    await capture(db, { table: 'older' });
+    const functionName = captureFunctionName({ schemaName: 'public', tableName: 'older' }, 'update');
+    await run(
+      `create or replace function tocsin.${functionName}() returns trigger
+         language plpgsql
+         security definer
+         set search_path = pg_catalog, pg_temp
+         as $$
+         begin
+           insert into tocsin.events (tenant_id, source, entity_type, entity_id, operation, payload)
+           select tenant_id, 'db', 'older', id::text, 'update', to_json(n) from new_rows n;
+           return null;
+         end $$`,
+    );
+    expect(unwrap(await verifyCaptures(db.database, { table: 'older' }))).toMatchObject([
+      { problems: [{ code: 'function_changed', subject: functionName }] },
+    ]);
+    await run("insert into older values (1, 't', 'a')");
+    await run("begin; update older set a = 'b'");
+    await capture(db, { table: 'older' });
+    await run('commit');
+    await run("update older set a = 'c'");
+    expect(unwrap(await verifyCaptures(db.database, { table: 'older' }))).toMatchObject([{ problems: [] }]);
+    expect(await eventsOf(db, 'older')).toMatchObject([
+      { operation: 'insert' },
+      { payload: { a: 'b' }, changed: null },
+      { payload: { a: 'c' }, changed: ['a'] },
+    ]);
   });
 
   test('installed by many processes at once is installed once', async () => {
