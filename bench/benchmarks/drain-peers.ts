@@ -23,7 +23,7 @@ import { publishMoreWorkflows, publishOrderWorkflows } from '../workloads/order-
 export const drainPeersBenchmark: Benchmark = {
   name: 'drain-peers',
   about:
-    'The drain to an inbox against queues doing the same job per event (3 workflows as plain code, 1 fires; 1 execution and 1 inbox row; no event, delivery or trace is kept), graphile-worker with an empty task, and the way of the system that was asked for: NOTIFY with payload, five queries per workflow and event, one event at a time. Slow ones have fewer events: rates are compared. The clock of a peer begins when it fetches, that of Tocsin before it connects.',
+    'The drain to an inbox against queues doing the same job per event (3 workflows as plain code, 1 fires; 1 execution and 1 inbox row; no delivery or trace is kept), pg-boss also with all rows that Tocsin keeps, graphile-worker with an empty task, and the way of the system that was asked for: NOTIFY with payload, five queries per workflow and event, one event at a time. Slow ones have fewer events: rates are compared. The clock of a peer begins when it fetches, that of Tocsin before it connects.',
   prepare,
 };
 
@@ -58,6 +58,7 @@ async function prepare(server: BenchServer, scaled: Scale): Promise<PreparedBenc
     'graphile-worker': peer('graphile-worker', counts.graphile),
     'graphile-worker, empty task': peer('graphile-worker, empty', counts.empty),
     'pg-boss': peer('pg-boss', counts.boss),
+    'pg-boss, all rows': peer('pg-boss, all rows', counts.boss),
     'as asked for, 1 workflow': peer('seed', seedOne),
     'as asked for, 100 workflows': peer('seed', seedHundred, 100),
   };
@@ -73,6 +74,7 @@ async function prepare(server: BenchServer, scaled: Scale): Promise<PreparedBenc
       against('graphile-worker', 'same job', 5),
       against('graphile-worker, empty task', 'a task that does nothing', 0.8),
       against('pg-boss', 'same job', 3),
+      against('pg-boss, all rows', 'same job, same rows, each written once', 3),
       against('as asked for, 1 workflow', 'one workflow there, three here', 100),
       { ...against('as asked for, 100 workflows', '100 workflows each', 5_000), variant: ours(100) },
     ],

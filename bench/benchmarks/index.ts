@@ -1,4 +1,5 @@
 import type { Benchmark } from '../benchmark.ts';
+import { backlogBenchmark } from './backlog.ts';
 import { captureBulkBenchmark } from './capture-bulk.ts';
 import { capturePacedBenchmark } from './capture-paced.ts';
 import { captureSaturatedBenchmark } from './capture-saturated.ts';
@@ -16,6 +17,7 @@ import { manyWorkflowsBenchmark } from './many-workflows.ts';
 import { matchBenchmark } from './match.ts';
 import { renderBenchmark } from './render.ts';
 import { scaleOutBenchmark } from './scale-out.ts';
+import { soakBenchmark } from './soak.ts';
 import { webhookLatencyBenchmark } from './webhook-latency.ts';
 
 /** All benchmarks, in the order they run. */
@@ -40,4 +42,6 @@ export const benchmarks: readonly Benchmark[] = [
   growthBenchmark,
   growthMillionBenchmark,
   fairnessBenchmark,
+  backlogBenchmark,
+  soakBenchmark,
 ];

@@ -1,6 +1,13 @@
 import pg from 'pg';
-import { PgBoss } from 'pg-boss';
-import { insertPlainRows, type OrderJob, readPlainWorkflows, runPlainJob, untilNone } from './plain-job.ts';
+import { type Job, PgBoss } from 'pg-boss';
+import {
+  insertKeptRows,
+  insertPlainRows,
+  type OrderJob,
+  readPlainWorkflows,
+  runPlainJob,
+  untilNone,
+} from './plain-job.ts';
 
 const queue = 'order';
 
@@ -9,7 +16,7 @@ const work = { batchSize: 2_000, localConcurrency: 2, burstWhenBatchFull: true, 
 
 /** How pg-boss is set, for the report. */
 export const pgBossSettings =
-  'batchSize 2000, localConcurrency 2, burstWhenBatchFull, one insert per batch, as pgboss.io/api/workers has them';
+  'batchSize 2000, localConcurrency 2, burstWhenBatchFull, one insert per batch, as pgboss.io/api/workers has them; with all rows in the transaction that completes the jobs (transactional)';
 
 const insertAtOnce = 5_000;
 
@@ -43,11 +50,16 @@ export async function fillPgBoss(connectionString: string, count: number): Promi
 }
 
 /**
- * Works off all jobs, doing what Tocsin does for the events, one statement per batch.
+ * Works off all jobs, doing what Tocsin does for the events, one statement per batch: `plain` an execution and an inbox row for
+ * each, in a transaction of their own; `kept` all rows that Tocsin keeps, in the transaction that completes the jobs, so that
+ * they are written once.
  *
  * @returns ms from the first fetch to the last job being recorded as done
  */
-export async function runPgBoss(connectionString: string, count: number): Promise<number> {
+export async function runPgBoss(
+  connectionString: string,
+  { count, rows }: { count: number; rows: 'plain' | 'kept' },
+): Promise<number> {
   const pool = new pg.Pool({ connectionString });
   const workflows = await readPlainWorkflows(pool);
   const boss = await start(connectionString);
@@ -55,11 +67,24 @@ export async function runPgBoss(connectionString: string, count: number): Promis
   boss.on('error', allDone.reject);
   let left = count;
   const startedAt = performance.now();
-  await boss.work<OrderJob>(queue, work, async (jobs) => {
-    await pool.query(insertPlainRows(jobs.flatMap(({ data }) => runPlainJob(workflows, data))));
+  const planned = (jobs: readonly { data: OrderJob }[]) => jobs.flatMap(({ data }) => runPlainJob(workflows, data));
+  const done = (jobs: readonly unknown[]) => {
     left -= jobs.length;
     if (left <= 0) allDone.resolve();
-  });
+  };
+  if (rows === 'kept') {
+    const exactlyOnce = { ...work, transactional: true } as const;
+    await boss.work(queue, exactlyOnce, async (jobs: Job<OrderJob>[], transaction) => {
+      const { text, values } = insertKeptRows(planned(jobs));
+      await transaction.executeSql(text, values);
+      done(jobs);
+    });
+  } else {
+    await boss.work<OrderJob>(queue, work, async (jobs) => {
+      await pool.query(insertPlainRows(planned(jobs)));
+      done(jobs);
+    });
+  }
   await allDone.promise;
   await untilNone(pool, `select 1 from pgboss.job where state < 'completed' limit 1`);
   const ms = performance.now() - startedAt;

@@ -92,3 +92,47 @@ export function insertPlainRows(rows: readonly PlainRow[]): { name: string; text
     values: Array.from({ length: 9 }, (_, column) => rows.map((row) => row[column])),
   };
 }
+
+/**
+ * The same and what Tocsin keeps beside it: the trace of each execution, which says why it came to be, and a delivery for each
+ * inbox row. The event itself is kept by the queue, as its job.
+ */
+export function insertKeptRows(rows: readonly PlainRow[]): { text: string; values: unknown[] } {
+  return {
+    text: `
+      with row as (
+        select *
+        from unnest($1::uuid[], $2::uuid[], $3::text[], $4::uuid[], $5::int[], $6::uuid[], $7::text[], $8::text[], $9::text[], $10::text[])
+          as row (execution_id, notification_id, tenant_id, workflow_id, version, event_id, user_id, title, message, trace)
+      ), execution as (
+        insert into tocsin.executions
+          (id, tenant_id, workflow_id, workflow_version, event_id, status, trace, deliveries_done, completed_at)
+        select execution_id, tenant_id, workflow_id, version, event_id, 'success', trace::json, 1, now()
+        from row
+      ), delivery as (
+        insert into tocsin.deliveries
+          (id, tenant_id, execution_id, action_id, action_type, recipient_id, queue, status, completed_at)
+        select notification_id, tenant_id, execution_id, 'tell', 'notification', user_id, 'default', 'delivered', now()
+        from row
+      )
+      insert into tocsin.notifications (id, tenant_id, user_id, execution_id, title, message)
+      select notification_id, tenant_id, user_id, execution_id, title, message
+      from row`,
+    values: [...Array.from({ length: 9 }, (_, column) => rows.map((row) => row[column])), rows.map(traceOf)],
+  };
+}
+
+/** As long as Tocsin's. */
+function traceOf([, , , workflowId, , eventId, , title]: PlainRow): string {
+  return JSON.stringify({
+    conditions: [{ partId: workflowId, type: 'field_value', result: true, expected: 'total gt 500', actual: title }],
+    actions: [
+      {
+        partId: workflowId,
+        type: 'notification',
+        planned: 1,
+        recipients: [{ partId: eventId, type: 'role', resolved: 1 }],
+      },
+    ],
+  });
+}

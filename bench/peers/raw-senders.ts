@@ -2,8 +2,8 @@ import { randomUUID } from 'node:crypto';
 import { createTransport } from 'nodemailer';
 import { Pool } from 'undici';
 
-/** Connections of the transports, ours and the peers'. */
-export const httpConnections = 16;
+/** Requests of a worker to one endpoint at once, and connections to a mail server: the defaults. The peers have as many. */
+export const httpConnections = 10;
 export const smtpConnections = 5;
 
 /** The body of a webhook, about as long as the benchmark's. */

@@ -4,7 +4,10 @@ import { type Database, openDatabase } from '../../src/store/database.ts';
 import { createEngine } from '../workloads/drain-events.ts';
 import { doTasks } from './child-process.ts';
 
-/** `open`: connect and load the definitions. `drain`: until nothing is left that nobody holds. `close`: disconnect. */
+/**
+ * `open`: connect and load the definitions. `drain`: until nothing is left that nobody holds; answers the most memory that the process
+ * has had. `close`: disconnect.
+ */
 export type OutboxTask =
   | { readonly step: 'open'; readonly databaseUrl: string }
   | { readonly step: 'drain' }
@@ -25,7 +28,7 @@ await doTasks<OutboxTask>(async (task) => {
     }
     case 'drain':
       await Promise.all(Array.from({ length: lanes }, () => opened?.drain.runOnce()));
-      return;
+      return { 'peak RSS MiB': process.resourceUsage().maxRSS / 1024 };
     case 'close':
       await opened?.database.close();
       return;

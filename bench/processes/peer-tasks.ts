@@ -5,7 +5,7 @@ import { runSeedEngine } from '../peers/seed-engine.ts';
 import { doTasks } from './child-process.ts';
 
 export type PeerTask = {
-  readonly peer: 'graphile-worker' | 'graphile-worker, empty' | 'pg-boss' | 'seed';
+  readonly peer: 'graphile-worker' | 'graphile-worker, empty' | 'pg-boss' | 'pg-boss, all rows' | 'seed';
   /** `fill`: put the jobs in. `run`: work them off. */
   readonly step: 'fill' | 'run';
   readonly databaseUrl: string;
@@ -14,7 +14,7 @@ export type PeerTask = {
 
 await doTasks<PeerTask>(async (task) => {
   if (task.step === 'run') return { ms: await run(task) };
-  if (task.peer === 'pg-boss') await fillPgBoss(task.databaseUrl, task.count);
+  if (task.peer === 'pg-boss' || task.peer === 'pg-boss, all rows') await fillPgBoss(task.databaseUrl, task.count);
   else if (task.peer !== 'seed') await fillGraphileWorker(task.databaseUrl, task.count);
   return;
 });
@@ -26,7 +26,9 @@ function run({ peer, databaseUrl, count }: PeerTask): Promise<number> {
     case 'graphile-worker, empty':
       return runGraphileWorker(databaseUrl, { count, task: 'empty' });
     case 'pg-boss':
-      return runPgBoss(databaseUrl, count);
+      return runPgBoss(databaseUrl, { count, rows: 'plain' });
+    case 'pg-boss, all rows':
+      return runPgBoss(databaseUrl, { count, rows: 'kept' });
     case 'seed':
       return runSeedEngine(databaseUrl, count);
   }

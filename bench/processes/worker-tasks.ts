@@ -5,7 +5,7 @@ import type { Stage } from '../../src/config.ts';
 import { createTocsin, type Tocsin } from '../../src/tocsin.ts';
 import { doTasks } from './child-process.ts';
 
-/** `start` answers when the worker runs, `stop` with the CPU time since then, ms, as `Node ms`. */
+/** `start` answers when the worker runs; `wake` tells it that deliveries wait. Both others answer the CPU time since, ms, as `Node ms`. */
 export type WorkerTask =
   | {
       readonly step: 'start';
@@ -15,7 +15,7 @@ export type WorkerTask =
       readonly concurrency: number;
       readonly smtpUrl?: string;
     }
-  | { readonly step: 'stop' };
+  | { readonly step: 'wake' | 'stop' };
 
 let running: { readonly tocsin: Tocsin; readonly cpuMsBefore: number } | undefined;
 
@@ -33,6 +33,7 @@ await doTasks<WorkerTask>(async (task) => {
     return;
   }
   const { tocsin, cpuMsBefore = 0 } = running ?? {};
-  await tocsin?.close();
+  if (task.step === 'wake') tocsin?.engine.emit('planned');
+  else await tocsin?.close();
   return { 'Node ms': nodeCpuMs() - cpuMsBefore };
 });
