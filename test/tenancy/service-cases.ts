@@ -122,6 +122,8 @@ export const serviceCases: Readonly<Record<string, Case>> = Object.fromEntries(
       attempt: operator(forAll),
       record: operator(forAll),
       pauseFailing: operator(forAll),
+      reviewLeft: operator(forAll),
+      offerPlaces: operator('the worker says how much it can take; nothing is read'),
       renew: operator(forAll),
       giveBack: operator(forAll),
     },
@@ -192,6 +194,7 @@ export const serviceCases: Readonly<Record<string, Case>> = Object.fromEntries(
       attemptsRecorded: operator('counts for /metrics'),
       captureProblems: operator('counts for /metrics'),
       loopFailed: operator('counts for /metrics'),
+      oldestTransaction: operator('counts for /metrics'),
       render: operator('what /metrics answers; looked at in http.pg.test.ts'),
     },
   } satisfies Record<string, Record<string, Case>>).flatMap(([service, cases]) =>
