@@ -80,9 +80,9 @@ export class FairClaims {
     return this.#isExpress() && this.#walk === null && this.#now() >= this.#nextWalkAt;
   }
 
-  /** Whether the lane has a walk to end before it rests. */
+  /** Whether the lane has a walk to end before it rests: none that nobody is in the way of any more. */
   isWalking(lane: ClaimingLane): boolean {
-    return this.#walk?.lane === lane;
+    return this.#walk?.lane === lane && this.#isExpress();
   }
 
   /** `lane` walks from the first position that waits to the last that was given out. */
@@ -129,6 +129,7 @@ export class FairClaims {
   plan(lane: ClaimingLane, after: string): ClaimPlan {
     const limit = this.#batchSize;
     if (!this.#isExpress()) {
+      this.#walk = null;
       const inOrder = { after: this.#afterRestart(lane, after), without: [], limit };
       return { express: null, inOrder, isWalk: false };
     }

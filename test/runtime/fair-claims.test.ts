@@ -78,6 +78,29 @@ describe('FairClaims', () => {
     expect(fair.plan(lane, '0')).toMatchObject({ express: null, inOrder: { after: '0' } });
   });
 
+  test('a walk ends when the backlog it goes around is over, so that the lane comes to rest', () => {
+    const { clock, fair, lane, claim } = claims();
+    claim(events('big', 200));
+    fair.beginWalk(lane, { first: '1', last: '100' });
+    fair.claimed(fair.plan(lane, '0'), { express: [], inOrder: [], last: '100', lastedMs: 1 });
+    // Nothing of the crowd since the last walk: the next one finds nobody to go around.
+    clock.ms += 2_000;
+    expect(fair.wantsWalk).toBe(true);
+    fair.beginWalk(lane, { first: null, last: '100' });
+    expect(fair.isWalking(lane)).toBe(false);
+    // A claim from the start that is not full, while a lane walks, shows that nobody is in the way either.
+    const second: ClaimingLane = { after: '0', restarts: 0 };
+    claim(events('big', 200));
+    fair.beginWalk(second, { first: '1', last: '50000' });
+    expect(fair.isWalking(second)).toBe(true);
+    fair.claimed(
+      { express: null, inOrder: { after: '0', without: [], limit: 200 }, isWalk: false },
+      { express: [], inOrder: [], last: null, lastedMs: 1 },
+    );
+    expect(fair.isWalking(second)).toBe(false);
+    expect(fair.plan(second, '0')).toMatchObject({ express: null, isWalk: false, inOrder: { after: '0' } });
+  });
+
   test('another lane goes on with the walk of one that ended', () => {
     const { fair, lane, claim } = claims();
     claim(events('big', 200));
