@@ -13,7 +13,7 @@ const options = new Command('bench')
   )
   .option('--only <name...>', `run these only: ${names.join(', ')}`)
   .option('--rounds <n>', 'rounds of each benchmark', '5')
-  .option('--scale <n>', 'how much of everything: 0.05 to see that it works; results are of 1', '1')
+  .option('--scale <n>', 'how much of everything: 0.05 to see that it works, 1 for more than half an hour', '0.4')
   .option('--json', 'print the report as JSON')
   .parse()
   .opts<{ only?: string[]; rounds: string; scale: string; json?: true }>();

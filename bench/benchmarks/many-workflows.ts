@@ -19,7 +19,7 @@ import { countWritten, fillNewEvents } from '../workloads/order-events.ts';
 export const manyWorkflowsBenchmark: Benchmark = {
   name: 'many-workflows',
   about:
-    'The drain to an inbox with 100 and 100,000 workflows of one tenant on the entity type and operation (one fires, the others are each for one of 5,000 customers and never fire), and with 10 and 10,000 tenants of 10 workflows each; how long a worker takes to start, and how long the first event after that takes, for which the workflows of its tenant are loaded.',
+    'The drain to an inbox with 100 and up to 100,000 workflows of one tenant on the entity type and operation (one fires, the others are each for one of 5,000 customers and never fire), and with 10 and up to 10,000 tenants of 10 workflows each; how long a worker takes to start, and how long the first event of each tenant takes after that, for which its workflows are loaded.',
   prepare,
 };
 
@@ -40,11 +40,15 @@ async function prepare(server: BenchServer, scaled: Scale): Promise<PreparedBenc
     return { copy, worker, eventCount, ...(tenants === undefined ? {} : { tenants }) };
   };
   const [many, manyTenants] = [scaled(100_000), scaled(10_000)];
+  const [manyName, tenantsName] = [
+    `${many.toLocaleString('en')} workflows`,
+    `${manyTenants.toLocaleString('en')} tenants`,
+  ];
   const courses = {
     '100 workflows': await lay(({ database }) => publishManyWorkflows(database, 100)),
-    '100,000 workflows': await lay(({ database }) => publishManyWorkflows(database, many)),
+    [manyName]: await lay(({ database }) => publishManyWorkflows(database, many)),
     '10 tenants': await lay(({ database }) => publishForTenants(database, 10), 10),
-    '10,000 tenants': await lay(({ database }) => publishForTenants(database, manyTenants), manyTenants),
+    [tenantsName]: await lay(({ database }) => publishForTenants(database, manyTenants), manyTenants),
   };
   const variants = Object.fromEntries(
     Object.entries(courses).map(([name, course]) => [name, () => measureDrain(server, course)]),
@@ -54,9 +58,9 @@ async function prepare(server: BenchServer, scaled: Scale): Promise<PreparedBenc
   return {
     settings: { events: eventCount, workflows: `100 and ${many}`, tenants: `10 and ${manyTenants}, 10 workflows each` },
     comparisons: [
-      { claim: 'drain', variant: '100,000 workflows', peer: '100 workflows', figure, target: { atLeast: 0.9 } },
-      { claim: 'drain', variant: '10,000 tenants', peer: '10 tenants', figure, target: { atLeast: 0.8 } },
-      ...['100,000 workflows', '10,000 tenants'].map((variant) => ({
+      { claim: 'drain', variant: manyName, peer: '100 workflows', figure, target: { atLeast: 0.9 } },
+      { claim: 'drain', variant: tenantsName, peer: '10 tenants', figure, target: { atLeast: 0.8 } },
+      ...[manyName, tenantsName].map((variant) => ({
         claim: `start of a worker, ${variant}`,
         variant,
         peer: null,
@@ -78,7 +82,9 @@ async function measureDrain(server: BenchServer, { copy, worker, eventCount, ten
   const { database, url } = copy;
   const before = await countWritten(database);
   const fill = (count: number) => fillNewEvents(database, { count, ...(tenants === undefined ? {} : { tenants }) });
-  await fill(1);
+  // The first event of each tenant brings its workflows.
+  const first = tenants ?? 1;
+  await fill(first);
   const { figures } = await worker.ask<OutboxTask>({ step: 'open', databaseUrl: url });
   const startedAt = performance.now();
   await worker.run<OutboxTask>({ step: 'drain' });
@@ -90,13 +96,13 @@ async function measureDrain(server: BenchServer, { copy, worker, eventCount, ten
   const broken = await brokenInvariants(database);
   for (const table of ['executions', 'notifications'] as const) {
     const written = after[table] - before[table];
-    if (written !== eventCount + 1) broken.push(`${eventCount + 1} events came to ${written} ${table}`);
+    if (written !== eventCount + first) broken.push(`${eventCount + first} events came to ${written} ${table}`);
   }
   if (broken.length > 0) throw new WrongAnswer(broken);
   return {
     'events/s': (eventCount / usage.ms) * 1000,
     ...usagePer('event', eventCount, { ...usage, nodeMs }),
     ...figures,
-    'first event ms': firstMs,
+    'first events ms': firstMs,
   };
 }
