@@ -49,8 +49,10 @@ begin
   if (select sum(pg_relation_size(format('tocsin.events_%s', segment)::regclass)) from generate_series(0, 2) segment) > 33554432 then
     return false;
   end if;
-  perform set_config('lock_timeout', lock_timeout_ms || 'ms', true);
-  create index if not exists events_entity on tocsin.events (tenant_id, entity_type, entity_id, position);
+  perform set_config('lock_timeout', least(greatest(lock_timeout_ms, 1), 1000) || 'ms', true);
+  -- By a hash: ids of captured rows have any length, and an index refuses long ones.
+  create index if not exists events_entity
+    on tocsin.events (hashtextextended(tenant_id || chr(31) || entity_type || chr(31) || entity_id, 0), position);
   return true;
 exception when lock_not_available then
   return false;

@@ -39,6 +39,8 @@ export class DefinitionCache {
   readonly #tenants = new Set<string>();
   /** Every workflow of every tenant is here. */
   #isWhole = false;
+  /** How often everything was forgotten. */
+  #generation = 0;
   /** Null until something is loaded. */
   #loadedVersion: number | null = null;
   #loading: Promise<void> = Promise.resolve();
@@ -59,7 +61,9 @@ export class DefinitionCache {
   async warmUp(version: number): Promise<void> {
     await this.#inTurn(async () => {
       this.#loadedVersion ??= version;
+      const generation = this.#generation;
       const first = await loadRunningWorkflows(this.#runner, { tenantIds: null, after: start, limit: loadedAtStart });
+      if (generation !== this.#generation) return;
       for (const published of first) this.#add(published);
       this.#isWhole = first.length < loadedAtStart;
     });
@@ -68,13 +72,17 @@ export class DefinitionCache {
   /** Loads what is published up to `version` for the tenants of these events, as far as it is not there yet. */
   async refresh(version: number, events: readonly Pick<WorkflowEvent, 'tenantId'>[]): Promise<void> {
     if (this.#has(version, events)) return;
+    const tenantIds = [...new Set(events.map(({ tenantId }) => tenantId))];
     await this.#inTurn(async () => {
-      if (!this.#has(version, events)) await this.#load(version, [...new Set(events.map(({ tenantId }) => tenantId))]);
+      // Again when everything was forgotten meanwhile.
+      while (!this.#has(version, events)) await this.#load(version, tenantIds);
     });
   }
 
   /** Workflows the event concerns, as `WorkflowIndex.match` reports them. What it needs is to be loaded. */
   match(event: WorkflowEvent): readonly Match<RunnableWorkflow>[] {
+    // A handler was registered in between: the event is tried again rather than matched with nothing.
+    if (!this.#isLoaded(event.tenantId)) throw new Error(`the workflows of tenant "${event.tenantId}" are not loaded`);
     const matches = this.#index.match(event, event.occurredAt);
     for (const { value } of matches) this.#meet(value);
     return matches;
@@ -93,6 +101,7 @@ export class DefinitionCache {
     this.#tenants.clear();
     this.#isWhole = false;
     this.#loadedVersion = null;
+    this.#generation += 1;
   }
 
   /** One published version, running or not; null when it does not exist. */
@@ -127,19 +136,30 @@ export class DefinitionCache {
   async #load(version: number, tenantIds: readonly string[]): Promise<void> {
     // Nothing was loaded that could have changed, and what will be is as it is now.
     this.#loadedVersion ??= version;
+    const generation = this.#generation;
     const missing = tenantIds.filter((tenantId) => !this.#isLoaded(tenantId));
     const pages = missing.length > 0 ? await this.#loadTenants(missing) : 0;
+    if (generation !== this.#generation) return;
+    // A change of theirs that is loaded now is to be taken.
     for (const tenantId of missing) this.#tenants.add(tenantId);
     // A workflow that was renamed from one page to another while both were read would be in none.
-    if (version > this.#loadedVersion || pages > 1) await this.#loadChanges(this.#loadedVersion, version);
+    if (version <= this.#loadedVersion && pages <= 1) return;
+    try {
+      await this.#loadChanges(this.#loadedVersion, version);
+    } catch (error) {
+      for (const tenantId of missing) this.#tenants.delete(tenantId);
+      throw error;
+    }
   }
 
   /** @returns how many pages there were */
   async #loadTenants(tenantIds: readonly string[]): Promise<number> {
     let page: readonly PublishedWorkflow[] = [];
     let pages = 0;
+    const generation = this.#generation;
     do {
       page = await loadRunningWorkflows(this.#runner, { tenantIds, after: page.at(-1) ?? start, limit: pageSize });
+      if (generation !== this.#generation) return pages;
       for (const published of page) this.#add(published);
       pages += 1;
     } while (page.length === pageSize);
@@ -147,11 +167,13 @@ export class DefinitionCache {
   }
 
   async #loadChanges(loadedVersion: number, version: number): Promise<void> {
+    const generation = this.#generation;
     let since = loadedVersion;
     let afterWorkflowId = lastId;
     let page: ChangedWorkflow[];
     do {
       page = await loadChangedWorkflows(this.#runner, { since, afterWorkflowId, limit: pageSize });
+      if (generation !== this.#generation) return;
       for (const changed of page) this.#apply(changed);
       const last = page.at(-1);
       if (last) {

@@ -143,6 +143,7 @@ async function within(
   const { promise: timeUp, resolve } = Promise.withResolvers<DeliveryOutcome>();
   const onAbort = () => resolve({ status: 'retry', reason: 'timeout' });
   signal.addEventListener('abort', onAbort, { once: true });
+  if (signal.aborted) onAbort();
   try {
     return await Promise.race([Promise.resolve(deliver()).then(checkedOutcome), timeUp]);
   } catch (error) {

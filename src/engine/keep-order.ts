@@ -14,7 +14,10 @@ export async function holdBack(
   options: { claimed: readonly ClaimedEvent[]; ordered: ReadonlySet<string>; orderIndex: OrderIndex },
 ): Promise<ReadonlySet<string>> {
   const { claimed, ordered, orderIndex } = options;
-  const asked = claimed.filter(({ position, entityId }) => ordered.has(position) && entityId !== '');
+  const asked = claimed
+    .filter(({ position, entityId }) => ordered.has(position) && entityId !== '')
+    // What was claimed for others first stands first.
+    .toSorted((one, other) => (BigInt(one.position) < BigInt(other.position) ? -1 : 1));
   if (asked.length === 0) return new Set();
   orderIndex.want();
   const together = claimed.map(({ position }) => position);

@@ -30,6 +30,8 @@ import { suspectsTooMany } from './suspects.ts';
 const aloneDelayMs = 200;
 const parkEveryMs = 1_000;
 const parkAtOnce = 2_000;
+/** Of the time, what parking may take: one part in so many. */
+const parkShare = 20;
 /** What was planned this long ago is visible, or its transaction is a slow one. */
 const dueSettlesMs = 5_000;
 const leftAtOnce = 10_000;
@@ -126,8 +128,14 @@ export class LeasedWork {
   /** Once in a while is enough: what is blocked and due is only in the way of claims. */
   async #parkBlocked(): Promise<void> {
     if (performance.now() < this.#nextParkingAt) return;
-    this.#nextParkingAt = performance.now() + parkEveryMs;
-    await withFixedPlans(this.#options.database, (runner) => parkBlockedDeliveries(runner, parkAtOnce));
+    const startedAt = performance.now();
+    const dueAfter = this.#lowWater.deliveries.start;
+    await withFixedPlans(this.#options.database, (runner) =>
+      parkBlockedDeliveries(runner, { dueAfter, limit: parkAtOnce }),
+    ).finally(() => {
+      const now = performance.now();
+      this.#nextParkingAt = now + Math.max(parkEveryMs, (now - startedAt) * parkShare);
+    });
   }
 
   async #keepOneSuspect(
@@ -228,12 +236,13 @@ export class LeasedWork {
     const lowWater = this.#lowWater[queue];
     const after = lowWater.wantsLook();
     if (after === null) return lowWater.start;
+    const startedAt = performance.now();
     try {
       const { first, now, lastedMs } = await readFirstDue(runner, { queue, dueAfter: after });
       lowWater.looked({ after, first, next: now, lastedMs });
       return lowWater.start;
     } catch (error) {
-      lowWater.failed();
+      lowWater.failed(performance.now() - startedAt);
       throw error;
     }
   }

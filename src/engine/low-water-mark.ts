@@ -66,14 +66,19 @@ export class LowWaterMark {
   wantsLook(): bigint | null {
     const now = this.#options.now();
     const isWhole = now >= this.#nextWholeLookAt;
-    if (this.#isLooking || (!isWhole && now < this.#nextLookAt)) return null;
+    // While nothing was passed every look is one from the start.
+    const isEarly = !isWhole && (this.#passed === 0n || now < this.#nextLookAt);
+    if (this.#isLooking || isEarly) return null;
     this.#isLooking = true;
     this.#nextLookAt = now + lookEveryMs;
     return isWhole ? 0n : this.#passed;
   }
 
-  failed(): void {
+  /** The look failed after so long, ms: it is not made again and again, and claims need not wait for it. */
+  failed(lastedMs: number): void {
     this.#isLooking = false;
+    this.#isCostly ||= lastedMs > this.#options.costlyMs;
+    this.#nextWholeLookAt = Math.max(this.#nextWholeLookAt, this.#options.now() + lastedMs * lookShare);
   }
 
   looked({ after, first, next, lastedMs }: Look): void {

@@ -44,6 +44,11 @@ export class EventFields {
     this.#turn += 1;
   }
 
+  /** Done with the event, which may be large. */
+  letGo(): void {
+    this.#subject = null;
+  }
+
   /** What the event holds in a field. */
   read(number: number): FieldContent {
     const field = this.#fields[number] as Field;

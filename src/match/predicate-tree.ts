@@ -102,8 +102,12 @@ export class PredicateTree<T> {
   /** Calls `visit` once for every item the event may satisfy, and for some it does not. `visit` must not search the tree. */
   visit(subject: Subject, visit: Visit<T>): void {
     this.#fields.turnTo(subject);
-    for (const item of this.#root.items) visit(item, false);
-    this.#visitBranches(this.#root, true, visit);
+    try {
+      for (const item of this.#root.items) visit(item, false);
+      this.#visitBranches(this.#root, true, visit);
+    } finally {
+      this.#fields.letGo();
+    }
   }
 
   #visitNode(node: TreeNode<T>, isCertain: boolean, visit: Visit<T>): void {

@@ -49,6 +49,8 @@ export class Deliverer extends EventEmitter<DelivererEvents> {
   readonly #held = new Map<string, ClaimedDelivery>();
   readonly #underWay = new Map<string, ClaimedDelivery>();
   #claimedAt = Number.NEGATIVE_INFINITY;
+  /** Places that a claim under way asked for. */
+  #claiming = 0;
   /** The last claim found nothing: what is planned now goes before nobody. */
   #isCaughtUp = false;
   #finished: AttemptRecord[] = [];
@@ -100,7 +102,9 @@ export class Deliverer extends EventEmitter<DelivererEvents> {
    */
   get placesForPlanned(): number {
     const isClaiming = this.#running !== undefined && !this.#stopping.signal.aborted;
-    return isClaiming && this.#isCaughtUp ? Math.max(0, this.#handful() - this.#underWay.size) : 0;
+    return isClaiming && this.#isCaughtUp
+      ? Math.max(0, Math.min(this.#handful() - this.#underWay.size, this.#free()))
+      : 0;
   }
 
   /** Begins with deliveries that were leased for this process; gives them back when there is no place for them any more. */
@@ -134,7 +138,8 @@ export class Deliverer extends EventEmitter<DelivererEvents> {
         const waitMs = this.#untilClaimMs();
         const claimed = waitMs > 0 ? 0 : await this.#fill();
         failures = 0;
-        if (claimed === 0) await this.#ring(AbortSignal.timeout(waitMs > 0 ? waitMs : this.#options.pollMs));
+        const restMs = waitMs > 0 ? waitMs : this.#options.pollMs;
+        if (claimed === 0 && !this.#stopping.signal.aborted) await this.#ring(AbortSignal.timeout(restMs));
       } catch (error) {
         this.#report(error);
         this.#isWoken = false;
@@ -148,7 +153,7 @@ export class Deliverer extends EventEmitter<DelivererEvents> {
   /** Places for attempts; none while too many outcomes wait to be recorded. */
   #free(): number {
     const { concurrency } = this.#options;
-    return Math.min(concurrency - this.#underWay.size, 2 * concurrency - this.#held.size);
+    return Math.min(concurrency - this.#underWay.size, 2 * concurrency - this.#held.size) - this.#claiming;
   }
 
   #handful(): number {
@@ -165,7 +170,11 @@ export class Deliverer extends EventEmitter<DelivererEvents> {
 
   async #fill(): Promise<number> {
     this.#claimedAt = performance.now();
-    const claimed = await this.#options.work.claim(this.#free(), [...this.#underWay.values()]);
+    const limit = this.#free();
+    this.#claiming = limit;
+    const claimed = await this.#options.work.claim(limit, [...this.#underWay.values()]).finally(() => {
+      this.#claiming = 0;
+    });
     this.#isCaughtUp = claimed.length === 0;
     if (claimed.length > 0) await this.#start(claimed);
     return claimed.length;
@@ -177,11 +186,15 @@ export class Deliverer extends EventEmitter<DelivererEvents> {
       this.#underWay.set(delivery.id, delivery);
     }
     const attempts = await this.#options.work.attempt(claimed, this.#aborting.signal).catch(async (error) => {
-      for (const { id } of claimed) {
-        this.#held.delete(id);
-        this.#underWay.delete(id);
+      try {
+        await this.#options.work.giveBack(claimed);
+      } finally {
+        for (const { id } of claimed) {
+          this.#held.delete(id);
+          this.#underWay.delete(id);
+        }
+        this.#bell.emit('ring');
       }
-      await this.#options.work.giveBack(claimed);
       throw error;
     });
     for (const attempt of attempts) void attempt.then((record) => this.#finish(record));

@@ -177,11 +177,12 @@ export class DrainLane {
     const { lowWater } = this.#options;
     const after = lowWater.wantsLook();
     if (after === null) return;
+    const startedAt = performance.now();
     try {
       const { first, last, lastedMs } = await readOutboxBounds(this.#connection, String(after));
       lowWater.looked({ after, first: first === null ? null : BigInt(first), next: BigInt(last) + 1n, lastedMs });
     } catch (error) {
-      lowWater.failed();
+      lowWater.failed(performance.now() - startedAt);
       throw error;
     }
   }

@@ -18,8 +18,11 @@ for (let seen = Atomics.load(beats, 0); silentMs < hangMs; ) {
   seen = count;
 }
 const msg = 'the process stood still for ' + silentMs + ' ms and is ended: what it had in hand is tried again';
-writeSync(2, JSON.stringify({ level: 60, time: Date.now(), pid: process.pid, msg }) + '\\n');
-process.kill(process.pid, 'SIGKILL');
+try {
+  writeSync(2, JSON.stringify({ level: 60, time: Date.now(), pid: process.pid, msg }) + '\\n');
+} finally {
+  process.kill(process.pid, 'SIGKILL');
+}
 `;
 
 /**

@@ -86,7 +86,7 @@ async function tryForLocks(options: ApplyOptions, work: () => Promise<unknown>):
       await work();
       return;
     } catch (error) {
-      await client.query('rollback');
+      await client.query('rollback').catch(() => undefined);
       const code = sqlState(error);
       if (code !== lockNotAvailable && code !== deadlockDetected) throw error;
       const seen = await watch.stop();

@@ -9,6 +9,12 @@ export type EntityEvent = {
   readonly entityId: string;
 };
 
+/** What the index on entities goes by (`tocsin.index_event_order`). */
+function entityHash(table: string): string {
+  const text = ['tenant_id', 'entity_type', 'entity_id'].map((column) => `${table}.${column}`).join(' || chr(31) || ');
+  return `hashtextextended(${text}, 0)`;
+}
+
 /**
  * Which of these events came before their turn: an earlier one about the same entity is still in the outbox - another worker
  * has it in hand, or it failed and waits - and not among `together`, which are matched in the same transaction.
@@ -29,7 +35,8 @@ export async function eventsBeforeTheirTurn(
       where exists (
         select
         from tocsin.events earlier
-        where earlier.tenant_id = claimed.tenant_id
+        where ${entityHash('earlier')} = ${entityHash('claimed')}
+          and earlier.tenant_id = claimed.tenant_id
           and earlier.entity_type = claimed.entity_type
           and earlier.entity_id = claimed.entity_id
           and earlier.position < claimed.position

@@ -1,4 +1,4 @@
-import { promptly, type Runner } from './connection.ts';
+import type { Runner } from './connection.ts';
 import type { ClaimedDelivery } from './pending-deliveries.ts';
 import type { NewDelivery } from './write-plan.ts';
 
@@ -12,14 +12,13 @@ export async function leasePlannedDeliveries(
 ): Promise<ClaimedDelivery[]> {
   if (rows.length === 0) return [];
   const result = await runner.query<ClaimedDelivery>({
-    ...promptly,
     name: 'tocsin_lease_planned_deliveries',
     text: `
       insert into tocsin.deliveries
         (id, tenant_id, execution_id, action_id, action_type, recipient_id, recipient, queue, status,
          attempts, due_at, lease_token)
       select id, "tenantId", "executionId", "actionId", "actionType", "recipientId", recipient::json, queue, 'pending',
-        1, now() + $2 * interval '1 millisecond', gen_random_uuid()
+        1, clock_timestamp() + $2 * interval '1 millisecond', gen_random_uuid()
       from json_to_recordset($1::json)
         as row (id uuid, "tenantId" text, "executionId" uuid, "actionId" text, "actionType" text, "recipientId" text,
           recipient text, queue text)

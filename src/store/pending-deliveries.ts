@@ -142,7 +142,10 @@ export async function claimDeliveriesInTurn(
  * Puts off up to `limit` due deliveries whose turn it is not, and that were not put off when they were planned (`ordered-lines.ts`).
  * The next in line until the first one may be tried, or for a second while it is tried, a minute at most; the others as there.
  */
-export async function parkBlockedDeliveries(runner: Runner, limit: number): Promise<void> {
+export async function parkBlockedDeliveries(
+  runner: Runner,
+  { dueAfter = 0n, limit }: { dueAfter?: bigint; limit: number },
+): Promise<void> {
   const parked = await runner.query<{ id: string }>({
     ...promptly,
     name: 'tocsin_park_deliveries',
@@ -152,6 +155,7 @@ export async function parkBlockedDeliveries(runner: Runner, limit: number): Prom
         from tocsin.deliveries
         where status = 'pending'
           and ordering_key is not null
+          and due_at > ${momentOf('$2')}
           and due_at <= now()
           and not ${isItsTurn}
         order by due_at
@@ -160,7 +164,7 @@ export async function parkBlockedDeliveries(runner: Runner, limit: number): Prom
       )
       update tocsin.deliveries d
       set due_at = now() + interval '1 second' * case
-        when line.length > ${nearPlaces} then ${parkedSeconds.far}
+        when line.length > ${nearPlaces} and d.attempts = d.attempts_base then ${parkedSeconds.far}
         when line.length > 1 then ${parkedSeconds.near}
         when line.is_waiting then least(${parkedSeconds.near}, greatest(1, extract(epoch from line.due_at - now())))
         else 1 end
@@ -180,7 +184,7 @@ export async function parkBlockedDeliveries(runner: Runner, limit: number): Prom
       ) line
       where d.id = blocked.id
       returning d.id`,
-    values: [limit],
+    values: [limit, dueAfter],
   });
   if (parked.rows.length > 0)
     await wakeUnblocked(

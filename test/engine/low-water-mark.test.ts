@@ -81,12 +81,29 @@ describe('LowWaterMark', () => {
     expect(mark.start).toBe(500n);
   });
 
-  test('only one looks at a time; one that failed lets the next', () => {
-    const mark = new LowWaterMark({ settleMs: 1_000, now: () => 5_000 });
+  test('only one looks at a time; one that failed at once lets the next', () => {
+    const clock = { ms: 5_000 };
+    const mark = new LowWaterMark({ settleMs: 1_000, now: () => clock.ms });
     expect(mark.wantsLook()).toBe(0n);
     expect(mark.wantsLook()).toBeNull();
-    mark.failed();
+    mark.failed(1);
+    clock.ms += 1_000;
     expect(mark.wantsLook()).toBe(0n);
+  });
+
+  test('one that failed after long is not made again with each claim', () => {
+    const clock = { ms: 0 };
+    const mark = new LowWaterMark({ settleMs: 1_000, now: () => clock.ms });
+    let whole = 0;
+    for (; clock.ms < 2_000_000; clock.ms += 10_000) {
+      if (mark.wantsLook() !== 0n) {
+        mark.failed(1);
+        continue;
+      }
+      whole += 1;
+      mark.failed(10_000);
+    }
+    expect(whole).toBeLessThan(15);
   });
 
   test('nothing is below the mark for longer than until the next look from the start, whenever it appears', () => {

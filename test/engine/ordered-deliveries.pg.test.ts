@@ -187,7 +187,7 @@ describe('deliveries with `ordering: entity`', () => {
     await t.settle();
     const waits = async () => {
       await t.sql('update tocsin.deliveries set due_at = now() where tenant_id = $1 and attempts = 0', [tenant]);
-      await parkBlockedDeliveries(t.database.pool, 100);
+      await parkBlockedDeliveries(t.database.pool, { limit: 100 });
       const { rows } = await t.sql(
         `select extract(epoch from due_at - now())::int as wait from tocsin.deliveries
          where tenant_id = $1 and status = 'pending' order by ordering_position`,

@@ -85,6 +85,54 @@ describe('Deliverer', () => {
     expect(calls.recorded.map(({ deliveryId }) => deliveryId).toSorted()).toEqual(ids.toSorted());
   });
 
+  test('what is leased for it while it claims takes no more than its places', async () => {
+    const claiming = Promise.withResolvers<void>();
+    const asked = Promise.withResolvers<void>();
+    let running = 0;
+    let most = 0;
+    const { work, calls } = queue(['d1', 'd2', 'd3', 'd4'], async (delivery) => {
+      most = Math.max(most, ++running);
+      await new Promise((resolve) => setImmediate(resolve));
+      running -= 1;
+      return record(delivery, 'delivered');
+    });
+    let claims = 0;
+    const slow: DelivererOptions['work'] = {
+      ...work,
+      claim: async (limit, held) => {
+        claims += 1;
+        if (claims === 1) return [];
+        asked.resolve();
+        await claiming.promise;
+        return work.claim(limit, held);
+      },
+    };
+    const deliverer = new Deliverer({ work: slow, concurrency: 4, pollMs: 1 });
+    deliverer.start();
+    await asked.promise;
+    expect(deliverer.placesForPlanned).toBe(0);
+    await deliverer.take([claimed('p1'), claimed('p2')]);
+    claiming.resolve();
+    while (calls.recorded.length < 4) await once(deliverer, 'recorded');
+    await deliverer.stop();
+    expect(most).toBe(4);
+    expect(calls.givenBack).toEqual(['p1', 'p2']);
+  });
+
+  test('stops also when what it took cannot be looked up any more', async () => {
+    const silent = Promise.withResolvers<never>();
+    const { work, calls } = queue([], async (delivery) => record(delivery, 'delivered'));
+    const deliverer = new Deliverer({ work: { ...work, attempt: () => silent.promise }, pollMs: 1, graceMs: 1 });
+    deliverer.on('failed', () => undefined);
+    deliverer.start();
+    const taken = deliverer.take([claimed('p1')]);
+    const stopped = deliverer.stop();
+    // After the grace.
+    setTimeout(() => silent.reject(new Error('the database is away')), 50);
+    await Promise.all([taken, stopped]);
+    expect(calls.givenBack).toEqual(['p1']);
+  });
+
   test('an outcome that could not be recorded is kept and recorded later', async () => {
     const { work, calls } = queue(['d1'], async (delivery) => record(delivery, 'delivered'));
     calls.failRecord = 2;

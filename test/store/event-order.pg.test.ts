@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { eventsBeforeTheirTurn, indexEventOrder } from '../../src/store/event-order.ts';
 import { entriesRead } from '../support/entries-read.ts';
@@ -42,6 +43,18 @@ describe.each([true, false])('eventsBeforeTheirTurn, with its index %s', (isInde
 });
 
 describe('indexEventOrder', () => {
+  test('makes no write fail, however long the ids of entities are', async () => {
+    expect(await indexEventOrder(db.database.pool)).toBe(true);
+    const id = randomBytes(4_000).toString('base64');
+    const insert = `insert into tocsin.events (tenant_id, source, entity_type, entity_id, operation)
+      values ('acme', 'db', 'order', $1, 'update') returning position`;
+    const { rows: first } = await db.database.pool.query<{ position: string }>(insert, [id]);
+    const { rows: second } = await db.database.pool.query<{ position: string }>(insert, [id]);
+    const of = (position = '') => ({ position, tenantId: 'acme', entityType: 'order', entityId: id });
+    const [one, other] = [of(first[0]?.position), of(second[0]?.position)];
+    expect(await eventsBeforeTheirTurn(db.database.pool, [one, other], [other.position])).toEqual([other.position]);
+  });
+
   test('lets an event be asked about with a look into an index, whatever waits before it', async () => {
     expect(await indexEventOrder(db.database.pool)).toBe(true);
     await store(

@@ -154,7 +154,7 @@ describe('deliveries of a line', () => {
       "update tocsin.deliveries set due_at = due_at - interval '61 seconds' where tenant_id = $1 and status = 'pending'",
       [tenant],
     );
-    await parkBlockedDeliveries(db.database.pool, 100);
+    await parkBlockedDeliveries(db.database.pool, { limit: 100 });
     expect((await claim()).map(({ tenantId }) => tenantId)).toEqual([tenant]);
     expect((await waits(tenant)).slice(1)).toEqual([0, 60, 60, 3_540, 3_540]);
   });
@@ -175,8 +175,30 @@ describe('deliveries of a line', () => {
         return result;
       },
     };
-    await parkBlockedDeliveries(runner as unknown as Runner, 100);
+    await parkBlockedDeliveries(runner as unknown as Runner, { limit: 100 });
     expect(await claim()).toHaveLength(1);
+  });
+
+  test('one that was tried before sleeps no longer than a minute behind others that are redriven', async () => {
+    const tenant = newTenant();
+    await plan(db.database.pool, tenant, [1, 2, 3, 4, 5, 6]);
+    for (let n = 0; n < 5; n++) {
+      const dead = (await claim()).map(
+        (delivery) => ({ ...delivered(delivery), outcome: 'failed', next: 'dead' }) as const,
+      );
+      await recordAttempts(db.database.pool, dead);
+    }
+    const retried = (await claim()).map(
+      (delivery) => ({ ...delivered(delivery), outcome: 'retry', next: 'pending' }) as const,
+    );
+    await recordAttempts(db.database.pool, retried);
+    await db.database.pool.query(
+      `update tocsin.deliveries set status = 'pending', due_at = now(), attempts_base = attempts
+       where tenant_id = $1 and status = 'dead'`,
+      [tenant],
+    );
+    await parkBlockedDeliveries(db.database.pool, { limit: 100 });
+    expect((await waits(tenant)).at(-1)).toBeLessThanOrEqual(60);
   });
 
   test('a claim reads no more for 20,000 that stand in line than for a few', async () => {
