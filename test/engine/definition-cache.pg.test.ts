@@ -4,6 +4,7 @@ import { unwrap } from '../../src/model/result.ts';
 import type { Runner } from '../../src/store/connection.ts';
 import { readDefinitionsVersion } from '../../src/store/load-definitions.ts';
 import { newTenant, orderWorkflow } from '../support/orders-workflows.ts';
+import { sampleEvent } from '../support/sample-event.ts';
 import { useTestTocsin } from '../support/test-tocsin.ts';
 
 const t = useTestTocsin();
@@ -117,5 +118,42 @@ describe('DefinitionCache', () => {
     await cache.refresh(await version(), [{ tenantId: tenant }]);
     expect(cache.workflowIds()).toHaveLength(600);
     expect(cache.workflowIds()).not.toContain(first);
+  });
+
+  test.each([1, 2])('loads anew what is forgotten while page %d is read, and matches nothing before', async (page) => {
+    await publishCopies(await publish('b'), 600);
+    let pages = 0;
+    const { pool } = t.database;
+    const runner = {
+      query: async (...query: Parameters<Runner['query']>) => {
+        const result = await pool.query(...query);
+        pages += 1;
+        if (pages === page) cache.invalidate();
+        return result;
+      },
+    } as Runner;
+    const cache = newCache(runner);
+    await cache.refresh(await version(), [{ tenantId: tenant }]);
+    expect(cache.workflowIds()).toHaveLength(601);
+    cache.invalidate();
+    expect(() => cache.match(sampleEvent({ tenantId: tenant }))).toThrow('are not loaded');
+  });
+
+  test('takes a tenant for loaded only when the changes of the meantime are there too', async () => {
+    await publishCopies(await publish('b'), 600);
+    let isBroken = true;
+    const { pool } = t.database;
+    const runner = {
+      query: async (...query: Parameters<Runner['query']>) => {
+        if (isBroken && JSON.stringify(query).includes('(w.changed_at_version, w.id) >')) throw new Error('connection lost');
+        return pool.query(...query);
+      },
+    } as Runner;
+    const cache = newCache(runner);
+    await expect(cache.refresh(await version(), [{ tenantId: tenant }])).rejects.toThrow('connection lost');
+    expect(() => cache.match(sampleEvent({ tenantId: tenant }))).toThrow('are not loaded');
+    isBroken = false;
+    await cache.refresh(await version(), [{ tenantId: tenant }]);
+    expect(cache.workflowIds()).toHaveLength(601);
   });
 });
