@@ -145,7 +145,8 @@ describe('DefinitionCache', () => {
     const { pool } = t.database;
     const runner = {
       query: async (...query: Parameters<Runner['query']>) => {
-        if (isBroken && JSON.stringify(query).includes('(w.changed_at_version, w.id) >')) throw new Error('connection lost');
+        if (isBroken && JSON.stringify(query).includes('(w.changed_at_version, w.id) >'))
+          throw new Error('connection lost');
         return pool.query(...query);
       },
     } as Runner;

@@ -39,8 +39,12 @@ const t = useTestTocsin({
 const once = { retry: { maxAttempts: 1 } };
 const obedient = (settings = {}) => orderWorkflow({ actions: [{ type: 'obey', ...once }], settings });
 
+/** One after the other, by their ids too, which have the order of milliseconds. */
 async function orders(tenant: string, ...notes: (string | null)[]): Promise<void> {
-  for (const note of notes) await t.sql('insert into orders (tenant_id, note) values ($1, $2)', [tenant, note]);
+  for (const note of notes) {
+    await t.sql('insert into orders (tenant_id, note) values ($1, $2)', [tenant, note]);
+    await t.sql('select pg_sleep(0.002)');
+  }
   await t.settle();
 }
 
