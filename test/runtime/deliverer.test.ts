@@ -122,10 +122,14 @@ describe('Deliverer', () => {
   test('stops also when what it took cannot be looked up any more', async () => {
     const silent = Promise.withResolvers<never>();
     const { work, calls } = queue([], async (delivery) => record(delivery, 'delivered'));
-    const deliverer = new Deliverer({ work: { ...work, attempt: () => silent.promise }, pollMs: 1, graceMs: 1 });
+    const attempt = vi.fn(() => silent.promise);
+    const deliverer = new Deliverer({ work: { ...work, attempt }, pollMs: 60_000, graceMs: 1 });
     deliverer.on('failed', () => undefined);
     deliverer.start();
+    // The first claim is over: there are places.
+    while (deliverer.placesForPlanned === 0) await new Promise((resolve) => setImmediate(resolve));
     const taken = deliverer.take([claimed('p1')]);
+    expect(attempt).toHaveBeenCalledOnce();
     const stopped = deliverer.stop();
     // After the grace.
     setTimeout(() => silent.reject(new Error('the database is away')), 50);
