@@ -5,6 +5,7 @@ import { idleLockKey } from '../model/wake-up.ts';
 import {
   type ClaimedEvent,
   claimEvents,
+  claimEventsBeyondOthers,
   claimEventsWithout,
   definitionsVersionOf,
   isAnyEventFree,
@@ -197,7 +198,10 @@ export class DrainLane {
     if (claim === null) return [];
     const { without: tenants, limit } = claim;
     const after = this.#fromMark(claim.after);
-    if (tenants.length === 0) return claimEvents(this.#connection, { after, limit });
+    if (tenants.length === 0) {
+      const claimed = claim.after === '0' ? claimEvents : claimEventsBeyondOthers;
+      return claimed(this.#connection, { after, limit });
+    }
     return claimEventsWithout(this.#connection, { after, upTo: null, tenants, limit });
   }
 

@@ -61,6 +61,38 @@ export async function claimEvents(runner: Runner, options: { after: string; limi
   return result.rows;
 }
 
+/**
+ * The same for a lane that goes on: begins behind what lanes of any process have claimed, so that it need not step over the
+ * rows that others hold or have drained. What it passes by is left to the claims from the start.
+ */
+export async function claimEventsBeyondOthers(
+  runner: Runner,
+  options: { after: string; limit: number },
+): Promise<ClaimedEvent[]> {
+  const result = await runner.query<ClaimedEvent>({
+    name: 'tocsin_claim_events_beyond_others',
+    text: `
+      with claimed as materialized (
+        ${claimedColumns}
+        where position > greatest($1::bigint, (select pg_sequence_last_value('tocsin.claimed_position'::regclass)))
+          and ${isDue}
+        order by position
+        limit $2
+        for update skip locked
+      ),
+      published as materialized (
+        select case when count(*) = $2 then setval('tocsin.claimed_position', max(claimed.position)) end
+        from claimed
+      )
+      select claimed.*
+      from claimed
+        cross join published
+      order by claimed.position`,
+    values: [options.after, options.limit],
+  });
+  return result.rows;
+}
+
 /** Locks these events, if they still wait, also such as are not due. */
 export async function claimEventsAt(runner: Runner, positions: readonly string[]): Promise<ClaimedEvent[]> {
   const result = await runner.query<ClaimedEvent>(

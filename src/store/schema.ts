@@ -35,6 +35,9 @@ const bytes = customType<{ data: Buffer }>({ dataType: () => 'bytea' });
 /** Claim order of events. A sequence, not an identity column: those cannot stand on partitioned tables before PostgreSQL 17. */
 export const eventPosition = tocsin.sequence('event_position');
 
+/** Up to where lanes of any process have claimed, roughly: no counter, but a number that all see at once and nobody waits for. */
+export const claimedPosition = tocsin.sequence('claimed_position');
+
 /** Settings of one tenant; a tenant without a row has the defaults. */
 export const tenants = tocsin.table(
   'tenants',

@@ -1,5 +1,5 @@
-import { describe, expect, test } from 'vitest';
-import { claimEvents, readLargeEvent } from '../../src/store/claim-events.ts';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { claimEvents, claimEventsBeyondOthers, readLargeEvent } from '../../src/store/claim-events.ts';
 import { useTestDatabase } from '../support/test-database.ts';
 
 const db = useTestDatabase();
@@ -52,5 +52,35 @@ describe('claimEvents', () => {
   test('an event without images is not large', async () => {
     const { event } = await claimOne({ payload: null, previous: null });
     expect(event).toMatchObject({ payload: null, previous: null, isLarge: false });
+  });
+});
+
+describe('claimEventsBeyondOthers', () => {
+  /** Positions that `claim` finds among ten events; what it locks is free again afterwards. */
+  async function found(claim: typeof claimEvents, limit: number): Promise<number[]> {
+    return db.database.transaction(async (_tx, client) => {
+      const events = await claim(client, { after: '0', limit });
+      await client.query('rollback');
+      return events.map(({ position }) => Number(position) - first);
+    });
+  }
+  let first = 0;
+
+  beforeAll(async () => {
+    await db.database.pool.query(
+      `insert into tocsin.events (tenant_id, source, entity_type, operation)
+       select 'acme', 'db', 'order', 'insert'
+       from generate_series(0, 9)`,
+    );
+    first = Number((await db.database.pool.query('select min(position) as first from tocsin.events')).rows[0].first);
+  });
+
+  test('begins behind the last full one of any connection, and passes by what a claim from the start finds', async () => {
+    expect(await found(claimEventsBeyondOthers, 4)).toEqual([0, 1, 2, 3]);
+    expect(await found(claimEventsBeyondOthers, 4)).toEqual([4, 5, 6, 7]);
+    expect(await found(claimEventsBeyondOthers, 4)).toEqual([8, 9]);
+    expect(await found(claimEventsBeyondOthers, 2)).toEqual([8, 9]);
+    expect(await found(claimEventsBeyondOthers, 2)).toEqual([]);
+    expect(await found(claimEvents, 4)).toEqual([0, 1, 2, 3]);
   });
 });
