@@ -5,16 +5,17 @@ import { createEngine } from '../workloads/drain-events.ts';
 import { doTasks } from './child-process.ts';
 
 /**
- * `open`: connect and load the definitions. `drain`: until nothing is left that nobody holds; answers the most memory that the process
- * has had. `close`: disconnect.
+ * `open`: connect all lanes and load the definitions. `drain`: until nothing is left that nobody holds; answers the most memory that
+ * the process has had. `close`: disconnect.
  */
 export type OutboxTask =
   | { readonly step: 'open'; readonly databaseUrl: string }
   | { readonly step: 'drain' }
   | { readonly step: 'close' };
 
-const lanes = 2;
-let opened: { readonly database: Database; readonly drain: Drain } | undefined;
+const laneCount = 2;
+type Lane = Awaited<ReturnType<Drain['connectLane']>>;
+let opened: { readonly database: Database; readonly lanes: readonly Lane[] } | undefined;
 
 await doTasks<OutboxTask>(async (task) => {
   switch (task.step) {
@@ -23,13 +24,15 @@ await doTasks<OutboxTask>(async (task) => {
       const database = openDatabase({ databaseUrl: task.databaseUrl });
       const engine = createEngine(database);
       await engine.warmUp();
-      opened = { database, drain: new Drain({ database, processor: engine }) };
+      const drain = new Drain({ database, processor: engine });
+      opened = { database, lanes: await Promise.all(Array.from({ length: laneCount }, () => drain.connectLane())) };
       return { 'start ms': performance.now() - startedAt };
     }
     case 'drain':
-      await Promise.all(Array.from({ length: lanes }, () => opened?.drain.runOnce()));
+      await Promise.all(opened?.lanes.map((lane) => lane.drain()) ?? []);
       return { 'peak RSS MiB': process.resourceUsage().maxRSS / 1024 };
     case 'close':
+      await Promise.all(opened?.lanes.map((lane) => lane.close()) ?? []);
       await opened?.database.close();
       return;
   }

@@ -101,12 +101,18 @@ export class Drain extends EventEmitter<DrainEvents> {
 
   /** Drains what is there through a connection of its own; answers how many events were matched. For tests. */
   async runOnce(): Promise<number> {
-    const lane = await this.#openLane(answerWithinMs.longest, () => undefined);
+    const lane = await this.connectLane();
     try {
-      return await lane.drain(new AbortController().signal);
+      return await lane.drain();
     } finally {
       await lane.close();
     }
+  }
+
+  /** A lane beside those that `start` runs; it drains what is there when it is told to. For tests and measurements. */
+  async connectLane(): Promise<{ drain: () => Promise<number>; close: () => Promise<void> }> {
+    const lane = await this.#openLane(answerWithinMs.longest, () => undefined);
+    return { drain: () => lane.drain(new AbortController().signal), close: () => lane.close() };
   }
 
   async #openLane(withinMs: number, onError: (error: Error) => void): Promise<DrainLane> {
