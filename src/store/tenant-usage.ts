@@ -38,14 +38,12 @@ export async function readUsage(
   return { used, leftMs: Math.max(1, rows[0]?.leftMs ?? options.windowMs) };
 }
 
+type Counted = { readonly kind: UsageKind; readonly counts: ReadonlyMap<string, number>; readonly windowMs: number };
+
 /** Counts what tenants used. Locks tenants in the order of their ids. */
-export async function addUsage(
-  runner: Runner,
-  options: { kind: UsageKind; counts: ReadonlyMap<string, number>; windowMs: number },
-): Promise<void> {
-  const { kind, counts, windowMs } = options;
-  if (counts.size === 0) return;
-  await runner.query({
+export async function addUsage(runner: Runner, counted: Counted): Promise<void> {
+  const { kind } = counted;
+  await change(runner, counted, {
     name: `tocsin_add_usage_${kind}`,
     text: `
       insert into tocsin.tenant_usage as u (tenant_id, minute, ${kind})
@@ -54,18 +52,13 @@ export async function addUsage(
       order by tenant_id
       on conflict (tenant_id, minute) do update
       set ${kind} = u.${kind} + excluded.${kind}`,
-    values: [windowMs, [...counts.keys()], [...counts.values()]],
   });
 }
 
 /** Takes back what was counted and not used after all. */
-export async function returnUsage(
-  runner: Runner,
-  options: { kind: UsageKind; counts: ReadonlyMap<string, number>; windowMs: number },
-): Promise<void> {
-  const { kind, counts, windowMs } = options;
-  if (counts.size === 0) return;
-  await runner.query({
+export async function returnUsage(runner: Runner, counted: Counted): Promise<void> {
+  const { kind } = counted;
+  await change(runner, counted, {
     name: `tocsin_return_usage_${kind}`,
     text: `
       update tocsin.tenant_usage u
@@ -73,8 +66,16 @@ export async function returnUsage(
       from unnest($2::text[], $3::int[]) as counted (tenant_id, used)
       where u.tenant_id = counted.tenant_id
         and u.minute = ${windowStart}`,
-    values: [windowMs, [...counts.keys()], [...counts.values()]],
   });
+}
+
+async function change(
+  runner: Runner,
+  { counts, windowMs }: Counted,
+  statement: { name: string; text: string },
+): Promise<void> {
+  if (counts.size === 0) return;
+  await runner.query({ ...statement, values: [windowMs, [...counts.keys()], [...counts.values()]] });
 }
 
 /** How many tenants have used up a quota of the minute under way. `defaults` are for tenants without one of their own. */
