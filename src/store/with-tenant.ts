@@ -13,6 +13,7 @@ import type { WorkflowError } from '../errors.ts';
 import { err, type Result } from '../model/result.ts';
 import { checkTenantId } from '../model/tenant-id.ts';
 import { type Database, type Orm, ormOf, type Transaction } from './database.ts';
+import { errorCode } from './database-trouble.ts';
 
 /** Whose rows, and in which transaction. */
 export type TenantScope = {
@@ -23,12 +24,14 @@ export type TenantScope = {
   readonly statementTimeoutMs?: number;
 };
 
+const deadlockDetected = '40P01';
+
 type Work<T> = (orm: Orm) => Promise<Result<T, WorkflowError>>;
 
 /**
  * Runs `work` as one tenant, in a transaction: the caller's, or one that commits when `work` answers (also a refusal) and rolls
- * back when it throws. In the caller's, role and tenant are afterwards what they were. `invalid` for what cannot be the id of a
- * tenant: then nothing is run.
+ * back when it throws; it is run once more when it was the victim of a deadlock. In the caller's, role and tenant are afterwards
+ * what they were. `invalid` for what cannot be the id of a tenant: then nothing is run.
  */
 export async function withTenant<T>(
   database: Database,
@@ -40,7 +43,11 @@ export async function withTenant<T>(
   if (tx !== undefined) return inTurn(tx, () => within(ormOf(database, tx), tenantId, work));
   const bind = `set local role tocsin_service; set local tocsin.tenant_id = ${escapeLiteral(tenantId)}`;
   const limit = statementTimeoutMs === undefined ? '' : `; set local statement_timeout = ${Number(statementTimeoutMs)}`;
-  return database.transaction(work, { begin: `begin; ${bind}${limit}` });
+  const run = () => database.transaction(work, { begin: `begin; ${bind}${limit}` });
+  return run().catch((error: unknown) => {
+    if (errorCode(error) !== deadlockDetected) throw error;
+    return run();
+  });
 }
 
 async function within<T>(orm: Orm, tenantId: string, work: Work<T>): Promise<Result<T, WorkflowError>> {

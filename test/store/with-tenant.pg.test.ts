@@ -44,6 +44,27 @@ describe('withTenant', () => {
     expect((await seen(db.database.orm)).tenants).toEqual(all);
   });
 
+  test('runs its own transaction once more when a deadlock ended it', async () => {
+    const host = await hostTransaction();
+    await host.query("set local deadlock_timeout = '1min'");
+    const touch = (id: string) => sql`update tocsin.directory_users set name = 'x' where id = ${id}`;
+    await host.query("update tocsin.directory_users set name = 'y' where id = 'user-9'");
+    let runs = 0;
+    let waiting: Promise<unknown> = Promise.resolve();
+    const answer = await withTenant(db.database, { tenantId: 'tenant-2' }, async (orm) => {
+      runs += 1;
+      await orm.execute(touch('user-2'));
+      if (runs === 1)
+        waiting = host
+          .query("update tocsin.directory_users set name = 'y' where id = 'user-2'")
+          .then(() => host.query('rollback'));
+      await orm.execute(touch('user-9'));
+      return ok(runs);
+    });
+    await waiting;
+    expect(unwrap(answer)).toBe(2);
+  });
+
   test('takes every tenant id literally', async () => {
     for (const tenantId of ["o'hara", '\\', "\\'; reset role; --", '$1', 'ünï😀', ' ']) {
       const answer = await withTenant(db.database, { tenantId }, async (orm) => ok(await seen(orm)));
