@@ -199,9 +199,18 @@ describe('url', () => {
     ['https://example.com/a/{{ x }}', '.'],
     ['https://example.com/a/{{ x }}{{ x }}/b', '.'],
     ['/{{ missing }}/evil.example', ''],
+    ['https://example.com/a/%2e{{ x }}/b', '.'],
+    ['https://example.com/a/{{ x }}%2E', '.'],
   ])('%s with %j is ended: the value would change the path', (source, x) => {
     expect(() => rendered(source, { x }, { sink: 'url' })).toThrow('a value changes the path of the URL');
   });
+
+  test.each(['/\\{{ yes }}', '/\t/{{ yes }}', 'https://\n/{{ yes }}'])(
+    '%j is refused: URL parsers read it otherwise than people do',
+    (source) => {
+      expect(refused(source, { sink: 'url' }).code).toBe('unsafe_position');
+    },
+  );
 
   test('dots in the middle, in a query or in a name are fine', () => {
     expect(rendered('https://example.com/{{ x }}.html?up={{ up }}', { x: 'a..b', up: '..' }, { sink: 'url' })).toBe(
