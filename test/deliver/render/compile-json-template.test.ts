@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { compileJsonTemplate, type JsonTemplateOptions } from '../../../src/deliver/render/compile-json-template.ts';
 import { limits } from '../../../src/deliver/render/limits.ts';
+import { exactNumber } from '../../../src/model/decimal.ts';
 import { parseJson, stringifyJson } from '../../../src/model/json.ts';
 
 const payload = {
@@ -125,6 +126,19 @@ describe('compileJsonTemplate', () => {
     const template = compileJsonTemplate(leaves);
     const text = 'a'.repeat(limits.outputChars / 10);
     expect(template.ok && template.value.render({ payload: { text } })).toMatchObject({
+      ok: false,
+      error: { code: 'output_too_large', path: '[9]' },
+    });
+  });
+
+  const many = Math.floor(limits.outputChars / 10);
+  test.each([
+    ['keys', { ['k'.repeat(many)]: 1 }],
+    ['whole numbers', 10n ** BigInt(many)],
+    ['decimals', exactNumber(`0.${'1'.repeat(many)}`)],
+  ])('%s of a value count as output', (_what, value) => {
+    const template = compileJsonTemplate(Array.from({ length: 20 }, () => '{{ payload }}'));
+    expect(template.ok && template.value.render({ payload: value })).toMatchObject({
       ok: false,
       error: { code: 'output_too_large', path: '[9]' },
     });
