@@ -47,6 +47,8 @@ describe('compileTemplate: values', () => {
         p: host,
       }),
     ).toBe('');
+    const isThere = '{{ p.fn is defined }}{{ p.sym is defined }}{% for x in l %}{{ x is defined }}{% endfor %}';
+    expect(rendered(isThere, { p: host, l: [host.fn, host.sym] })).toBe('false'.repeat(4));
     expect(rendered('{{ p.poison.x }}{{ p.poison.toString }}', { p: host })).toBe('7');
     expect(rendered('{{ p.poison[k] }}', { p: host, k: '__proto__' })).toBe('{"x":1}');
     expect(rendered('{{ p[k] }}{{ p[["fn"]] }}', { p: {}, k: 'constructor' })).toBe('');
