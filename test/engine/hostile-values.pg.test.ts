@@ -173,3 +173,26 @@ describe('a captured value', () => {
     expect(await brokenInvariants(t.database)).toEqual([]);
   });
 });
+
+describe('a template that runs away', () => {
+  test.each([
+    ['in loops', '{% for a in payload.doc %}{% for b in payload.doc %}{% endfor %}{% endfor %}'],
+    ['in a text that doubles', `{% set x = payload.doc | string %}${'{% set x = x ~ x %}'.repeat(30)}`],
+    ['in what it writes', '{{ payload.doc }}'.repeat(100)],
+  ])('%s is stopped: its delivery fails with a reason, other renders go on', async (_what, runaway) => {
+    const tenant = await newTenant(t);
+    const { actions, ...workflow } = oddWorkflow({ field: 'doc', operator: 'is_not_null' }, 'told {{ payload.id }}');
+    const messages = [runaway, ...actions.map((action) => (action as { message: string }).message)];
+    await t.publish(tenant, {
+      ...workflow,
+      actions: messages.map((message) => ({ type: 'notification', title: 'odd', message })),
+    });
+    const row = `($1, nextval('tocsin.event_position'), to_json(array(select generate_series(1, 1000))))`;
+    const { rows } = await t.sql(`insert into odd (tenant_id, id, doc) values ${row}, ${row} returning id`, [tenant]);
+    await t.settle();
+    const executions = await executionsOf(t, tenant);
+    const fates = executions.map(({ deliveries }) => deliveries.map(({ status, reason }) => `${status} ${reason}`));
+    expect(fates.map((fate) => fate.toSorted())).toEqual(rows.map(() => ['dead template_error', 'delivered null']));
+    expect((await inboxOf(t, tenant, 'ann')).toSorted()).toEqual(rows.map(({ id }) => `odd: told ${id}`).toSorted());
+  });
+});

@@ -145,6 +145,18 @@ describe('tocsin worker', () => {
     expect(await worker.terminate()).toBe(0);
   });
 
+  test('works where no code can be generated from strings', { timeout: 60_000 }, async () => {
+    const worker = await WorkerProcess.start(t.url, {
+      args: ['--config', config],
+      env: { NODE_OPTIONS: '--disallow-code-generation-from-strings' },
+    });
+    await publishWebhook('closed');
+    await order('closed');
+    await until('it is delivered', async () => (await delivered('closed')) === 1);
+    expect(requestsOf('closed').map(({ body }) => JSON.parse(body))).toEqual([{ id: expect.any(Number) }]);
+    expect(await worker.terminate()).toBe(0);
+  });
+
   test('says that a captured table has lost its trigger', { timeout: 60_000 }, async () => {
     await t.sql('create table refunds (id int primary key, tenant_id text)');
     unwrap(await t.tocsin.capture.install({ table: 'refunds', entityType: 'refund', tenantColumn: 'tenant_id' }));
