@@ -1,6 +1,7 @@
 import { beforeAll, describe, expect, test } from 'vitest';
+import { messageRoots } from '../../../src/deliver/actions/action-templates.ts';
 import { compileTemplate } from '../../../src/deliver/render/compile-template.ts';
-import { canary, corpus, harmOf, hostileContext, messageRoots, run, sourceOf } from './corpus.ts';
+import { canary, corpus, harmOf, hostileContext, run, sourceOf } from './corpus.ts';
 
 describe('compileTemplate against the corpus of hostile templates', () => {
   let context: Record<string, unknown>;

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { messageRoots } from '../../../src/deliver/actions/action-templates.ts';
 import { compileTemplate } from '../../../src/deliver/render/compile-template.ts';
 import type { SinkName } from '../../../src/deliver/render/sinks/sink.ts';
 
@@ -24,9 +25,6 @@ export const corpus: readonly Entry[] = file.payloads;
 
 /** What must never be seen in a rendered text. */
 export const canary = 'CANARY-7f3a91';
-
-/** The names a message template knows; `secret` is not among them. */
-export const messageRoots: readonly string[] = ['payload', 'previous', 'event', 'recipient', 'workflow'];
 
 /** The source of an entry. */
 export function sourceOf(entry: Entry): string {
