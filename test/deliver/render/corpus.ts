@@ -81,7 +81,8 @@ export function harmOf(outcome: Outcome, source: string, sink: SinkName): string
   const { text } = outcome;
   if (text === undefined) return undefined;
   const added = (what: string) => text.includes(what) && !source.includes(what);
-  if (ranCode.test(text) || added(canary) || added('[native code]')) return `leaks: ${text.slice(0, 200)}`;
+  const ran = ranCode.test(text) && !ranCode.test(source);
+  if (ran || added(canary) || added('[native code]')) return `leaks: ${text.slice(0, 200)}`;
   if (sink === 'html' && added('Ann <b')) return `markup: ${text.slice(0, 200)}`;
   if (sink === 'html' && activeTag.test(text) && !activeTag.test(source)) return `active: ${text.slice(0, 200)}`;
   if (sink === 'line' && /[\r\n]/.test(text)) return `lines: ${text.slice(0, 200)}`;
