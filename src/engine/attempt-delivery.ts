@@ -4,7 +4,7 @@ import { idTimeMs } from '../model/derived-id.ts';
 import type { WorkflowEvent } from '../model/event.ts';
 import { createMask } from '../model/mask-secrets.ts';
 import type { OptOut } from '../model/preference.ts';
-import type { Reason } from '../model/reason.ts';
+import { type Reason, reasons } from '../model/reason.ts';
 import type { Recipient } from '../model/recipient.ts';
 import { afterAttempt, type DeliveryOutcome, defaultRetryPolicy } from '../model/retry.ts';
 import { isStorableText } from '../model/storable-text.ts';
@@ -63,7 +63,7 @@ export async function attemptDelivery(options: {
     attempt: claimed.attempts,
     isOrdered: claimed.isOrdered,
     outcome: outcome.status,
-    reason: outcome.status === 'delivered' ? null : createMask(secrets)(outcome.reason),
+    reason: outcome.status === 'delivered' ? null : reasonText(outcome.reason, secrets),
     detail: outcome.detail ? detailText(outcome.detail, secrets) : null,
     startedAtMs: claimed.nowMs,
     durationMs: Math.round(performance.now() - startedAt),
@@ -85,6 +85,11 @@ function withinPatience(attempted: Attempted, options: { claimed: ClaimedDeliver
   const waitedMs = claimed.nowMs - idTimeMs(claimed.id);
   if (waitedMs <= (services.maxWaitMs ?? Number.POSITIVE_INFINITY)) return attempted;
   return { ...attempted, outcome: { ...outcome, status: 'failed' as const } };
+}
+
+/** Reasons of ours are a closed list; one of the host's may hold anything. */
+function reasonText(reason: string, secrets: readonly string[]): string {
+  return Object.hasOwn(reasons, reason) ? reason : createMask(secrets)(reason);
 }
 
 /** The detail as it is stored: without secrets, and never a reason to lose the outcome. */

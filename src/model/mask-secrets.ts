@@ -1,37 +1,45 @@
 const shortestSecret = 4;
 const mark = '[redacted]';
+/** Parts of one value that are hidden by themselves: the keys of a signing secret that is being changed. */
+const mostParts = 10;
+const leastReach = 64;
 
 /**
  * Makes a function that puts `[redacted]` in the place of each secret in a text: as it is, as it stands in a header, JSON
  * text, HTML, URL, hexadecimal or Base64, alone or inside more of it; and of a tail that is the beginning of one, since
- * texts are cut. The look-up is built with the first text that is long enough to hold a secret.
+ * texts are cut. Tenants choose how many secrets there are and how long: what a look-up costs grows with the text.
  *
  * @param secrets clear texts; those shorter than 4 characters are left alone
  */
 export function createMask(secrets: readonly string[]): (text: string) => string {
-  const hidden = secrets.flatMap(spellings);
-  const shortest = Math.min(...hidden.map((secret) => secret.length));
+  const hidden = [...new Set(secrets.flatMap(spellings))];
   let search: Search | undefined;
   return (text) => {
-    if (text.length < shortest) return text;
-    search ??= createSearch(hidden);
+    if (hidden.length === 0 || text.length < shortestSecret) return text;
+    if (search === undefined || search.reach < text.length) search = createSearch(hidden, text.length);
     return maskText(text, search);
   };
 }
 
-/** The texts to look for, and one expression that finds any of them. */
-type Search = { readonly forms: readonly string[]; readonly anyForm: RegExp };
+/** What to look for in texts of up to `reach` characters, and one expression that finds any of it; null: nothing fits whole. */
+type Search = { readonly reach: number; readonly forms: readonly string[]; readonly anyForm: RegExp | null };
 
-function createSearch(hidden: readonly string[]): Search {
-  const forms = [...new Set(hidden.flatMap(encodings))].sort((a, b) => b.length - a.length);
-  const escaped = forms.map((form) => form.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&'));
-  return { forms, anyForm: new RegExp(escaped.join('|'), 'giu') };
+function createSearch(hidden: readonly string[], length: number): Search {
+  const reach = Math.max(leastReach, 2 ** Math.ceil(Math.log2(length)));
+  // Of a secret that is longer than the text only the beginning can stand there, as the tail.
+  const begun = hidden.map((secret) => secret.slice(0, 2 * reach).toWellFormed());
+  const forms = [...new Set(begun.flatMap(encodings))].sort((a, b) => b.length - a.length);
+  const escaped = forms
+    .filter((form) => form.length <= reach)
+    .map((form) => form.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&'));
+  return { reach, forms, anyForm: escaped.length === 0 ? null : new RegExp(escaped.join('|'), 'giu') };
 }
 
 /** A secret as a header writes it (one line, trimmed), and each of several that stand in one value. */
 function spellings(secret: string): string[] {
   const text = secret.toWellFormed();
-  return [text, text.replace(/\p{Cc}+/gu, ' ').trim(), ...text.split(/\s+/)].filter(
+  const parts = text.split(/\s+/, mostParts + 1);
+  return [text, text.replace(/\p{Cc}+/gu, ' ').trim(), ...(parts.length > mostParts ? [] : parts)].filter(
     (spelling) => spelling.length >= shortestSecret,
   );
 }
@@ -62,8 +70,8 @@ function base64Inside(text: string, offset: number): string {
 }
 
 function maskText(text: string, { forms, anyForm }: Search): string {
-  const masked = text.replace(anyForm, mark);
-  const tail = Math.max(...forms.map((form) => openTail(masked, form)));
+  const masked = anyForm === null ? text : text.replace(anyForm, mark);
+  const tail = forms.reduce((longest, form) => Math.max(longest, openTail(masked, form)), 0);
   return tail === 0 ? masked : `${masked.slice(0, -tail)}${mark}`;
 }
 
