@@ -23,6 +23,15 @@ const someDecimal = fc
     };
   });
 
+/** What a text writes, as `value` above. */
+function scaled(text: string): bigint {
+  const [, sign, whole = '', fraction = '', exponent = '0'] =
+    /^(-?)(\d+)(?:\.(\d+))?(?:e([+-]?\d+))?$/.exec(text) ?? [];
+  const shift = 50 + Number(exponent) - fraction.length;
+  const digits = BigInt(`${sign}${whole}${fraction}`);
+  return shift < 0 ? digits / 10n ** BigInt(-shift) : digits * 10n ** BigInt(shift);
+}
+
 describe('exactNumber', () => {
   test.each<[string, number | bigint]>([
     ['0', 0],
@@ -73,6 +82,7 @@ describe('exactNumber', () => {
     fc.assert(
       fc.property(someDecimal, fc.nat(5), ({ text, value }, zeros) => {
         const number = exactNumber(text);
+        expect(scaled(String(number))).toBe(value);
         expect(String(exactNumber(String(number)))).toBe(String(number));
         const [mantissa = '', exponent] = text.split('e');
         const padded = mantissa.includes('.') ? `${mantissa}${'0'.repeat(zeros)}e${exponent}` : text;
