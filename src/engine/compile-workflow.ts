@@ -7,6 +7,7 @@ import type { Handlers } from '../handlers.ts';
 import { type AllConditions, allConditions } from '../match/all-conditions.ts';
 import { compileCondition } from '../match/compile-condition.ts';
 import type { CompiledCondition } from '../match/condition.ts';
+import { searchShare } from '../match/search-share.ts';
 import type { ConditionTrace } from '../model/condition.ts';
 import { err, type Result } from '../model/result.ts';
 import { type RetryPolicy, retryPolicy } from '../model/retry.ts';
@@ -68,10 +69,11 @@ export type RunnableAction = {
 export function compileWorkflow(published: PublishedWorkflow, handlers: Handlers): RunnableWorkflow {
   const { workflowId, tenantId, name, version, definition } = published;
   const { settings, triggers } = definition;
-  const conditions = compileConditions(definition.conditions, handlers);
+  const share = searchShare(definition);
+  const conditions = compileConditions(definition.conditions, { handlers, share });
   let compiled: CompiledRest | undefined;
   const rest = () => {
-    compiled ??= compileRest(definition, { handlers, conditionsLack: conditions.lacks });
+    compiled ??= compileRest(definition, { handlers, share, conditionsLack: conditions.lacks });
     return compiled;
   };
   return {
@@ -101,11 +103,11 @@ type CompiledRest = Pick<RunnableWorkflow, 'recipients' | 'actions' | 'isOrdered
 
 function compileRest(
   definition: WorkflowDefinition,
-  { handlers, conditionsLack }: { handlers: Handlers; conditionsLack: readonly string[] },
+  { handlers, share, conditionsLack }: ConditionCompiling & { conditionsLack: readonly string[] },
 ): CompiledRest {
   const recipients = compileRecipients(definition.recipients, handlers);
   const compiled = definition.actions.map((action) =>
-    compileAction(action, { handlers, recipients, queue: definition.settings.queue }),
+    compileAction(action, { handlers, share, recipients, queue: definition.settings.queue }),
   );
   const actions = compiled.map(({ part }) => part);
   return {
@@ -115,6 +117,9 @@ function compileRest(
     lacks: [...new Set([...newerParts(definition), ...conditionsLack, ...compiled.flatMap(({ lacks }) => lacks)])],
   };
 }
+
+/** What conditions are compiled with; `share` is what each may look through. */
+type ConditionCompiling = { readonly handlers: Handlers; readonly share: number };
 
 /** A part and what this worker lacks for it. */
 type Compiled<Part> = { readonly part: Part; readonly lacks: readonly string[] };
@@ -132,7 +137,7 @@ function newerParts({ settings, ...parts }: WorkflowDefinition): string[] {
 
 function compileAction(
   definition: ActionDefinition,
-  context: { handlers: Handlers; recipients: Compiled<readonly RecipientPart[]>; queue: string },
+  context: ConditionCompiling & { recipients: Compiled<readonly RecipientPart[]>; queue: string },
 ): Compiled<RunnableAction> {
   const {
     partId,
@@ -152,7 +157,7 @@ function compileAction(
   const handler = context.handlers.actions.get(type) as ActionHandler | undefined;
   const audience = handler?.audience ?? 'once';
   const compiled = handler ? compileConfig(handler, rest) : null;
-  const conditions = compileConditions(written, context.handlers);
+  const conditions = compileConditions(written, context);
   const recipients = own ? compileRecipients(own, context.handlers) : context.recipients;
   const part: RunnableAction = {
     partId,
@@ -181,10 +186,13 @@ function compileConfig(handler: ActionHandler, config: unknown): CompiledAction 
   return compiled.ok ? compiled.value : null;
 }
 
-function compileConditions(definitions: readonly ConditionDefinition[], handlers: Handlers): Compiled<AllConditions> {
+function compileConditions(
+  definitions: readonly ConditionDefinition[],
+  { handlers, share }: ConditionCompiling,
+): Compiled<AllConditions> {
   const lacks: string[] = [];
   const conditions = definitions.map((definition) => {
-    const context = { path: '', entityTypes: [], savedQueries: null };
+    const context = { path: '', entityTypes: [], savedQueries: null, share };
     const compiled = attempted(() => compileCondition(handlers.conditions, definition, context));
     if (compiled.ok) return compiled.value;
     lacks.push(`condition type "${definition.type}"`);

@@ -4,6 +4,7 @@ import { parseInput, pathText } from '../model/parse-input.ts';
 import { err, ok, type Result } from '../model/result.ts';
 import { conditionInput } from '../model/workflow.ts';
 import type { CompileContext, CompiledCondition, ConditionHandler } from './condition.ts';
+import { workflowShare } from './search-share.ts';
 
 /** Condition types by name: `Handlers['conditions']`. */
 export type ConditionFamily = {
@@ -13,6 +14,9 @@ export type ConditionFamily = {
 
 const deepestNesting = 10;
 
+/** What a condition is compiled with; `share` is that of a workflow with no other condition unless it is given. */
+export type ConditionPlace = Omit<CompileContext, 'compile' | 'share'> & { readonly share?: number };
+
 /**
  * Makes a condition of a definition ready to be asked: finds the handler of its type, reads its configuration and compiles
  * it. What does not fit comes back as issues. Traces carry the condition's partId and name.
@@ -20,9 +24,9 @@ const deepestNesting = 10;
 export function compileCondition(
   family: ConditionFamily,
   definition: unknown,
-  context: Omit<CompileContext, 'compile'>,
+  place: ConditionPlace,
 ): Result<CompiledCondition, readonly Issue[]> {
-  return compileAt(definition, { family, context, depth: 0 });
+  return compileAt(definition, { family, context: { share: workflowShare, ...place }, depth: 0 });
 }
 
 function compileAt(

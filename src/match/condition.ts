@@ -60,6 +60,8 @@ export type CompileContext = {
   readonly entityTypes: readonly EntityType[];
   /** Names of the tenant's saved queries with their parameters; null when not at hand (then references are not checked). */
   readonly savedQueries: ReadonlyMap<string, readonly string[]> | null;
+  /** What the condition may look through of a record (`search-share.ts`). */
+  readonly share: number;
   /** Compiles a nested condition. */
   readonly compile: (definition: unknown, path: string) => Result<CompiledCondition, readonly Issue[]>;
 };

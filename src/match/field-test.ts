@@ -16,6 +16,7 @@ import type {
 } from './operator.ts';
 import { lowerCase } from './operators/equality.ts';
 import type { Explanation } from './pure-condition.ts';
+import { exceeds } from './search-share.ts';
 import { describeValue, quoteValue } from './show-value.ts';
 
 /** A compiled `field_value`. */
@@ -41,6 +42,8 @@ export type FieldTestContext = {
   /** The type of the field, if it is known. */
   readonly type: FieldType | null;
   readonly entityTypes: readonly EntityType[];
+  /** What may be looked through of a record. */
+  readonly share: number;
   /** Where a setting stands in the definition. */
   readonly place: (setting: 'field' | 'value' | 'valueField' | 'from' | 'to') => string;
 };
@@ -58,6 +61,30 @@ export function fieldTest(operator: Operator, context: FieldTestContext): Result
   }
 }
 
+/** A test that is undecided where one of these fields holds more than it may look through. One without a field is quick. */
+function withinShare(test: FieldTest, fields: readonly (readonly string[])[], { share }: FieldTestContext): FieldTest {
+  const readers = fields.map((segments) => fieldReader(segments));
+  const isTooMuch = (subject: Subject) => {
+    let isOver = false;
+    for (const read of readers) {
+      const value = read(subject);
+      if (value === undefined) return false;
+      isOver ||= exceeds(value, share);
+    }
+    return isOver;
+  };
+  return {
+    ...test,
+    test: (subject) => (isTooMuch(subject) ? 'error' : test.test(subject)),
+    explain: (subject) => {
+      if (!isTooMuch(subject)) return test.explain(subject);
+      const problem = () =>
+        `the record holds more than one of so many conditions may look through (${share} characters)`;
+      return { ...test.explain(subject), problem };
+    },
+  };
+}
+
 function againstValue(operator: BinaryOperator, context: FieldTestContext): Result<FieldTest, readonly Issue[]> {
   const { written, segments, type, place } = context;
   const checked = checkOperand(operator, written.value, { path: place('value'), type });
@@ -67,8 +94,10 @@ function againstValue(operator: BinaryOperator, context: FieldTestContext): Resu
   const access = foldCase ? null : (operator.access?.(segments, right) ?? null);
   const { field } = written;
   const expected = `${field} ${operator.name} ${quoteValue(written.value)}`;
-  return ok({
-    test: foldCase ? foldedTest(segments, fix(operator, foldCase(right))) : plainTest(segments, fix(operator, right)),
+  const test: FieldTest = {
+    test: foldCase
+      ? foldedTest(segments, fix(operator, foldCase(right), context))
+      : plainTest(segments, fix(operator, right, context)),
     explain: ({ event }) => {
       const left = readField(event, segments);
       return {
@@ -80,7 +109,8 @@ function againstValue(operator: BinaryOperator, context: FieldTestContext): Resu
     reads: [{ path: place('field'), segments }],
     access: access ? [access] : [],
     isDecidedByAccess: access !== null && operator.isDecidedByAccess?.(right) === true,
-  });
+  };
+  return ok(foldCase || operator.searches === true ? withinShare(test, [segments], context) : test);
 }
 
 function againstField(
@@ -98,7 +128,7 @@ function againstField(
   const readLeft = fieldReader(segments);
   const readRight = fieldReader(rightSegments);
   const fold = written.caseSensitive === false ? lowerCase : (value: Json) => value;
-  return ok({
+  const test: FieldTest = {
     test: (subject) => {
       const left = readLeft(subject);
       const right = readRight(subject);
@@ -119,11 +149,12 @@ function againstField(
       { path: place('valueField'), segments: rightSegments },
     ],
     access: [],
-  });
+  };
+  return ok(withinShare(test, [segments, rightSegments], context));
 }
 
-function fix(operator: BinaryOperator, right: Json): FixedDecision {
-  return operator.fixed?.(right) ?? { right, decide: operator.decide };
+function fix(operator: BinaryOperator, right: Json, { share }: FieldTestContext): FixedDecision {
+  return operator.fixed?.(right, share) ?? { right, decide: operator.decide };
 }
 
 function plainTest(segments: readonly string[], { right, decide }: FixedDecision): FieldTest['test'] {
@@ -161,7 +192,7 @@ function changeTest(operator: ChangeOperator, context: FieldTestContext): Result
   const column = rest.length === 1 ? (rest[0] as string) : null;
   const name = operator.from || operator.to ? 'changed' : operator.name;
   const limits = `${from === undefined ? '' : ` from ${quoteValue(from)}`}${to === undefined ? '' : ` to ${quoteValue(to)}`}`;
-  return ok({
+  const test: FieldTest = {
     test: operator.compile({ before, after, column, from, to }),
     explain: (subject) => {
       const [was, is] = [before(subject), after(subject)];
@@ -176,7 +207,8 @@ function changeTest(operator: ChangeOperator, context: FieldTestContext): Result
       ...(to === undefined ? [] : [{ segments, values: [to] }]),
       ...(from === undefined ? [] : [{ segments: previous, values: [from] }]),
     ],
-  });
+  };
+  return ok(withinShare(test, [previous, segments], context));
 }
 
 function checkChangeValues(

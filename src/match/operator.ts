@@ -39,8 +39,10 @@ export type BinaryOperator = {
   readonly foldCase?: (right: Json) => Json;
   /** The decision; `error` when the left side is not there. Null is a value. */
   readonly decide: (left: Json | undefined, right: Json) => Decision;
-  /** The same decision for a right side known beforehand, where it can be prepared. */
-  readonly fixed?: (right: Json) => FixedDecision;
+  /** The same decision for a right side known beforehand, where it can be prepared. `share` is what it may look through. */
+  readonly fixed?: (right: Json, share: number) => FixedDecision;
+  /** True when it looks through all that the left side holds. */
+  readonly searches?: boolean;
   /** What the index may look for: without it the decision is never true. */
   readonly access?: (segments: readonly string[], right: Json) => AccessPredicate | null;
   /** Whether, for this right side, `access` is all there is to it, as `CompiledCondition.isDecidedByAccess` says. */

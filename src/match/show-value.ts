@@ -36,9 +36,22 @@ export function cutText(text: string): string {
   return text.length <= longestText ? text : `${text.slice(0, longestText - 1)}…`.toWellFormed();
 }
 
+const texts = new WeakMap<object, string>();
+
+/** The beginning of a value as JSON: enough to cut. One that many conditions look at is written once. */
 function jsonText(value: Json): string {
+  if (typeof value === 'string') return JSON.stringify(value.slice(0, longestText));
+  if (typeof value !== 'object' || value === null) return String(value);
+  const known = texts.get(value);
+  if (known !== undefined) return known;
+  const text = cutText(writtenJson(value));
+  texts.set(value, text);
+  return text;
+}
+
+function writtenJson(value: Json): string {
   try {
-    return typeof value === 'number' ? String(value) : stringifyJson(value);
+    return stringifyJson(value);
   } catch {
     return '(nested too deep to show)';
   }

@@ -59,7 +59,8 @@ function compileFieldTest(written: FieldValueConfig, context: CompileContext): R
   if (issues.length > 0) return err(issues);
   const type = fieldTypeAt(segments, context.entityTypes);
   if (type !== null && !operator.types.includes(type)) return err([unfit(operator, type, place('operator'))]);
-  const testContext: FieldTestContext = { written, segments, type, place, entityTypes: context.entityTypes };
+  const { entityTypes, share } = context;
+  const testContext: FieldTestContext = { written, segments, type, place, entityTypes, share };
   return fieldTest(operator, testContext);
 }
 

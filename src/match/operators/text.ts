@@ -17,6 +17,7 @@ const contains: BinaryOperator = {
   operand: { kind: 'value', takes: 'element' },
   types: containerTypes,
   allowsField: true,
+  searches: true,
   foldCase: lowerCase,
   decide: isInside,
 };
@@ -35,6 +36,7 @@ const startswith: BinaryOperator = {
   name: 'startswith',
   operand: { kind: 'value', takes: 'text' },
   types: textTypes,
+  searches: false,
   decide: (left, right) => {
     if (typeof left === 'string' && typeof right === 'string') return left.startsWith(right);
     return left === null || right === null ? false : 'error';
@@ -66,9 +68,10 @@ const matches: BinaryOperator = {
   allowsField: false,
   foldCase: (right) => `(?i)${right as string}`,
   decide: () => 'error',
-  fixed: (right) => {
+  fixed: (right, share) => {
     const compiled = RE2JS.compile(right as string);
-    const pattern: Pattern = { compiled, longestText: mostSteps / compiled.programSize(), scanned: 0 };
+    const steps = Math.min(mostSteps, share / perStep);
+    const pattern: Pattern = { compiled, longestText: steps / compiled.programSize(), scanned: 0 };
     return { right: pattern, decide: isFound };
   },
 };
@@ -80,6 +83,8 @@ const longestPattern = 500;
 const largestProgram = 500;
 /** At worst 30 ms for this much of pattern times text. */
 const mostSteps = 1_000_000;
+/** Characters of a share that a step costs as much as. */
+const perStep = 25;
 /** A hostile pattern makes the matcher remember a state for each character it saw. */
 const scannedBetweenResets = 20_000;
 

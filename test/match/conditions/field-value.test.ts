@@ -1,6 +1,7 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { operators } from '../../../src/match/operators/index.ts';
+import { workflowShare } from '../../../src/match/search-share.ts';
 import type { Verdict } from '../../../src/model/condition.ts';
 import { exactNumber } from '../../../src/model/decimal.ts';
 import type { EntityType, FieldType } from '../../../src/model/entity-type.ts';
@@ -419,7 +420,7 @@ describe('fieldValueCondition', () => {
     await fc.assert(
       fc.property(value, value, fc.constantFrom(...binary), (left, right, operator) => {
         if (operator.operand.kind !== 'value' || !operator.fixed) return;
-        const fixed = operator.fixed(right);
+        const fixed = operator.fixed(right, workflowShare);
         expect(fixed.decide(left, fixed.right as never)).toBe(operator.decide(left, right));
       }),
       { numRuns: 3_000 },
@@ -431,7 +432,7 @@ describe('fieldValueCondition', () => {
         fc.constantFrom('in', 'nin'),
         (left, list, name) => {
           const operator = binary.find((one) => one.name === name);
-          const fixed = operator?.fixed?.(list);
+          const fixed = operator?.fixed?.(list, workflowShare);
           expect(fixed?.decide(left, fixed.right as never)).toBe(operator?.decide(left, list));
         },
       ),
