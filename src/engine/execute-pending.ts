@@ -2,7 +2,13 @@ import { resolveRecipients } from '../execute/resolve-recipients.ts';
 import type { ConditionServices } from '../match/condition.ts';
 import { allOf, type ConditionTrace } from '../model/condition.ts';
 import type { WorkflowEvent } from '../model/event.ts';
-import type { ActionTrace, ExecutionStatus, ExecutionTrace, RecipientTrace } from '../model/execution.ts';
+import {
+  type ActionTrace,
+  type ExecutionStatus,
+  type ExecutionTrace,
+  isCutByQuota,
+  type RecipientTrace,
+} from '../model/execution.ts';
 import { stringifyJson } from '../model/json.ts';
 import type { Directory } from '../model/recipient.ts';
 import type { Database } from '../store/database.ts';
@@ -118,7 +124,8 @@ async function plan(options: {
   if (failedPart?.reason && mayTryAgain(claimed)) return postpone(claimed, services, failedPart.reason);
 
   const planned = actions.reduce((sum, action) => sum + action.planned, 0);
-  const failure = failedPart?.reason ?? (isUndecided(decision) ? 'action_condition_error' : null);
+  const undecided = isUndecided(decision) ? 'action_condition_error' : null;
+  const failure = failedPart?.reason ?? undecided ?? (isCutByQuota(actions) ? 'quota_recipients' : null);
   return end(claimed, services, {
     status: null,
     reason: failure ?? (planned === 0 ? skipReason(actions) : null),

@@ -3,7 +3,7 @@ import { combineRecipients, inlineQueries, type RecipientAnswers } from '../exec
 import type { Verdict } from '../model/condition.ts';
 import { executionId } from '../model/derived-id.ts';
 import type { WorkflowEvent } from '../model/event.ts';
-import { type ActionTrace, type ExecutionTrace, executionStatus } from '../model/execution.ts';
+import { type ActionTrace, type ExecutionTrace, executionStatus, isCutByQuota } from '../model/execution.ts';
 import { stringifyJson } from '../model/json.ts';
 import type { Place } from '../model/ordering.ts';
 import { queryKey, type RecipientQuery } from '../model/recipient.ts';
@@ -157,12 +157,13 @@ function addPlanned(rows: MatchedRows, { match, decision }: InlinePlan, { answer
   }
   rows.deliveries.push(...plan.deliveries);
   rows.notifications.push(...plan.notifications);
-  const status = executionStatus(plan);
+  const isCut = isCutByQuota(actions);
+  const status = executionStatus(plan, { isCut });
   rows.executions.push(
     newExecution(match, {
       id,
       status,
-      reason: status === 'skipped' ? skipReason(actions) : null,
+      reason: status === 'skipped' ? skipReason(actions) : isCut ? 'quota_recipients' : null,
       trace: { conditions: traceConditions(event, workflow), actions },
       counts: plan,
     }),

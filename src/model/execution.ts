@@ -46,10 +46,22 @@ export type ExecutionTrace = {
 
 /**
  * The state of an execution whose deliveries are counted: running while one is open; then success, failed, partial, or
- * skipped when there was nothing to deliver.
+ * skipped when there was nothing to deliver. What `isCut` left somebody out who was to be told: it is no success.
  */
-export function executionStatus(counts: { open: number; done: number; failed: number }): ExecutionStatus {
+export function executionStatus(
+  counts: { open: number; done: number; failed: number },
+  { isCut = false } = {},
+): ExecutionStatus {
   if (counts.open > 0) return 'running';
-  if (counts.done > 0) return counts.failed > 0 ? 'partial' : 'success';
-  return counts.failed > 0 ? 'failed' : 'skipped';
+  const isWhole = counts.failed === 0 && !isCut;
+  if (counts.done > 0) return isWhole ? 'success' : 'partial';
+  return isWhole ? 'skipped' : 'failed';
+}
+
+/**
+ * Whether the quota of the tenant left out recipients that the workflow was to tell. What the workflow's own limit leaves out is as
+ * it was written.
+ */
+export function isCutByQuota(actions: readonly ActionTrace[]): boolean {
+  return actions.some(({ recipients = [] }) => recipients.some(({ reason }) => reason === 'quota_recipients'));
 }

@@ -88,7 +88,8 @@ export async function findFailingWorkflows(
              when x.reason is not null then x.reason = any($3::text[])
              else dead.is_fault end as is_fault
          from (
-           select id, workflow_version, status, reason, attempts, completed_at
+           -- A quota that left people out says nothing of those who were to be told.
+           select id, workflow_version, status, nullif(reason, 'quota_recipients') as reason, attempts, completed_at
            from tocsin.executions
            where tenant_id = s.tenant_id
              and workflow_id = s.id

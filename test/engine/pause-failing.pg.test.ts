@@ -23,6 +23,12 @@ const t = useTestTocsin({
   ],
   actions: [
     defineAction({
+      type: 'fail',
+      schema: z.object({}),
+      audience: 'recipients',
+      deliver: () => Promise.reject(new Error('a bug of the host')),
+    }),
+    defineAction({
       type: 'obey',
       schema: z.object({}),
       audience: 'once',
@@ -57,6 +63,17 @@ async function settleDue(tenant: string): Promise<void> {
 }
 
 describe('WorkflowEngine, workflows that only fail', () => {
+  test('also when a quota left out others than those it failed to tell', async () => {
+    const tenant = await newTenant(t);
+    unwrap(await t.tocsin.quotas.setQuotas(tenant, { maxRecipients: 1 }));
+    const id = await t.publish(tenant, orderWorkflow({ actions: [{ type: 'fail', ...once }] }));
+    await orders(tenant, null, null, null);
+    expect((await executionsOf(t, tenant)).map(({ status, reason }) => `${status} ${reason}`)).toEqual(
+      Array(3).fill('failed quota_recipients'),
+    );
+    expect(await workflow(tenant, id)).toMatchObject({ status: 'inactive', pausedReason: 'handler_failed' });
+  });
+
   test('a workflow whose handler throws is paused at the threshold and says why; activating it clears that', async () => {
     const tenant = await newTenant(t);
     const id = await t.publish(tenant, obedient());

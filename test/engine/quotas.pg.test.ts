@@ -1,4 +1,6 @@
 import { describe, expect, test } from 'vitest';
+import { z } from 'zod';
+import { defineAction } from '../../src/deliver/define-action.ts';
 import { createHandlers } from '../../src/engine/built-in-handlers.ts';
 import type { EventProcessor } from '../../src/engine/event-processor.ts';
 import { WorkflowEngine } from '../../src/engine/workflow-engine.ts';
@@ -7,11 +9,17 @@ import { ok, unwrap } from '../../src/model/result.ts';
 import { Drain } from '../../src/runtime/drain.ts';
 import { createDefaultDirectory } from '../../src/store/directory.ts';
 import { brokenInvariants } from '../support/invariants.ts';
-import { executionsOf, inboxOf, newTenant, orderWorkflow } from '../support/orders-workflows.ts';
+import { executionsOf, inboxOf, newTenant, orderNotification, orderWorkflow } from '../support/orders-workflows.ts';
 import { useTestTocsin } from '../support/test-tocsin.ts';
 import { until } from '../support/until.ts';
 
-const t = useTestTocsin();
+const slow = defineAction({
+  type: 'slow',
+  schema: z.object({}),
+  audience: 'recipients',
+  deliver: async () => ({ status: 'delivered' }),
+});
+const t = useTestTocsin({ actions: [slow] });
 
 /** An engine whose minutes are this long, and what it sent. */
 function engineWith(usageWindowMs: number): { engine: WorkflowEngine; sent: string[] } {
@@ -213,6 +221,28 @@ describe('the quota of recipients', () => {
     expect(await inboxOf(t, tenant, 'ben')).toHaveLength(0);
     const [execution] = await executionsOf(t, tenant);
     expect(execution?.trace.actions[0]?.recipients).toMatchObject([{ reason: 'quota_recipients', most: 1 }]);
+    expect(execution).toMatchObject({ status: 'partial', reason: 'quota_recipients' });
+    expect(await brokenInvariants(t.database)).toEqual([]);
+  });
+
+  test.each([
+    ['at once', {}],
+    ['page by page', { conditions: [{ type: 'role_based', user_field: 'owner_id', required_role: 'sales' }] }],
+    ['with deliveries that go out', { actions: [{ type: 'slow' }, orderNotification] }],
+  ])('loses nobody: who was left out, planned %s, is told once the quota is raised', async (_how, workflow) => {
+    const tenant = await tenantWith({ maxRecipients: 1 }, workflow);
+    await t.sql("insert into orders (tenant_id, owner_id) values ($1, 'ann')", [tenant]);
+    await t.settle();
+    const letters = unwrap(await t.tocsin.deadLetters.list(tenant, { reason: 'quota_recipients' })).items;
+    expect(letters).toMatchObject([{ kind: 'execution', reason: 'quota_recipients' }]);
+    unwrap(await t.tocsin.quotas.setQuotas(tenant, { maxRecipients: 5 }));
+    unwrap(await t.tocsin.deadLetters.redrive(tenant, { all: true, reason: 'quota_recipients' }));
+    await t.settle();
+    expect(await inboxOf(t, tenant, 'ann')).toHaveLength(1);
+    expect(await inboxOf(t, tenant, 'ben')).toHaveLength(1);
+    expect(await executionsOf(t, tenant)).toMatchObject([{ status: 'success', reason: null }]);
+    expect(unwrap(await t.tocsin.deadLetters.list(tenant, {})).items).toEqual([]);
+    expect(await brokenInvariants(t.database)).toEqual([]);
   });
 
   test('leaves a workflow its own limit when that is lower', async () => {
@@ -221,6 +251,7 @@ describe('the quota of recipients', () => {
     await t.settle();
     const [execution] = await executionsOf(t, tenant);
     expect(execution?.trace.actions[0]?.recipients).toMatchObject([{ reason: 'fanout_capped', most: 1 }]);
+    expect(execution?.status).toBe('success');
   });
 });
 
