@@ -12,6 +12,8 @@ const constant = /^('[^']*'|-?\d+(\.\d+)?|true|false|null|now\(\)|current_timest
 const laterRelease =
   'workers of the version before use it: stop using it in this release, and take it away in a later one with `-- allowed: not used since <version>`';
 
+const inBatches = 'reads or locks rows for as long as it runs: leave filling and deleting to the worker, in batches';
+
 /** What an action of `alter table` on a table that is there does wrong, by how it begins; null: nothing. */
 const actions = [
   [/^add column (if not exists )?\S+ (.*)$/, ([, , definition]) => wrongColumn(definition)],
@@ -39,7 +41,10 @@ const actions = [
 
 function wrongColumn(definition) {
   const [, fallback] = / default (.+?)(?= not null| null|$)/.exec(` ${definition}`) ?? [];
-  if (/\b(primary key|unique|references|generated|check)\b/.test(definition))
+  if (
+    /\b(primary key|unique|references|generated|check)\b/.test(definition) ||
+    /^(big|small)?serial\b/.test(definition)
+  )
     return 'reads or rewrites the whole table under its lock: add the column alone, then its constraint as constraints are added';
   if (fallback !== undefined && !constant.test(fallback))
     return 'rewrites the whole table under its lock when its default differs from row to row: add the column without, `set default` in the next statement, and fill it in batches';
@@ -50,8 +55,26 @@ function wrongColumn(definition) {
 
 /** What a statement does wrong, by how it begins; null: nothing. */
 const statements = [
-  [/^create table (?:if not exists )?(\S+)/, ([, table], file) => void file.made.add(table) ?? null],
-  [/^(create (unique )?|drop )index concurrently /, (_, file) => void file.concurrent++ ?? null],
+  [
+    /^create table (?:if not exists )?(\S+) partition of (\S+)/,
+    ([, table, parent], file) =>
+      void file.made.add(table) ??
+      (file.made.has(parent)
+        ? null
+        : `locks ${parent} against everybody until it is there: create table (like ${parent} including all), and attach partition in the next migration`),
+  ],
+  [/^create table (?:if not exists )?\S+ (\([^()]*\) )?as /, () => inBatches],
+  [
+    /^create table (?:if not exists )?(\S+)(.*)$/,
+    ([, table, rest], file) => void file.made.add(table) ?? lockReferenced(rest, file),
+  ],
+  [
+    /^drop index concurrently (?:if exists )?(\S+)/,
+    ([, index], file) =>
+      void file.concurrent++ ??
+      `may take away what keeps rows of the version before unique: say \`-- allowed: ${index} is not unique\` or why nobody needs it`,
+  ],
+  [/^create (unique )?index concurrently /, (_, file) => void file.concurrent++ ?? null],
   [
     /^create (?:unique )?index (?:if not exists )?\S+ on (?:only )?(\S+)/,
     ([, table], file) =>
@@ -69,22 +92,39 @@ const statements = [
     ([, ...tables], file) => locked(tables.find(Boolean), file),
   ],
   [
-    /^(create (or replace )?(function|procedure|view|type|sequence|role)|comment on|grant|revoke|insert into) /,
-    () => null,
+    /^revoke .* on (?:table |function )?([\w.]+)(?:\(.*\))? from /,
+    ([, name], file) => (file.made.has(name) ? null : `takes rights away: ${laterRelease}`),
   ],
-  [
-    /^(update|delete from|with|truncate) /,
-    () => 'locks rows for as long as it runs: leave filling and deleting to the worker, in batches',
-  ],
+  [/^create (?:or replace )?function ([\w.]+)/, ([, name], file) => void file.made.add(name) ?? null],
+  [/^(create (or replace )?(procedure|view|type|sequence|role)|comment on|grant) /, () => null],
+  [/^insert into .* select /, () => inBatches],
+  [/^insert into /, () => null],
+  [/^(truncate|drop) table (?:if exists )?(.*)$/, ([, word, names], file) => takeAway(word, names, file)],
+  [/^(update|delete from|with|truncate) /, () => inBatches],
   [/^(drop|alter type|alter schema|alter sequence) /, () => laterRelease],
   [/^do /, () => 'cannot be looked into'],
 ];
 
+/** What is allowed locks all the same. */
+function takeAway(word, names, file) {
+  const tables = names.replace(/ (cascade|restrict)$/, '').split(/, ?/);
+  for (const table of tables) locked(table, file);
+  return word === 'drop' ? laterRelease : inBatches;
+}
+
+/** A foreign key locks the table it leads to as well. */
+function lockReferenced(text, file) {
+  for (const [, table] of text.matchAll(/\breferences ([\w.]+)/g)) locked(table, file);
+  return null;
+}
+
 function alterTable(table, rest, file) {
+  lockReferenced(rest, file);
   if (file.made.has(table)) return null;
+  locked(table, file);
   const wrong = splitActions(rest).flatMap((action) => wrongBy(actions, action, file) ?? []);
   if (/^validate constraint /.test(rest)) file.validated.add(table);
-  return wrong[0] ?? locked(table, file);
+  return wrong[0] ?? null;
 }
 
 function locked(table, file) {
