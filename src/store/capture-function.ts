@@ -12,7 +12,8 @@
  *
  * Updates pair old and new rows by ordinal: both transition tables are filled in lockstep, so it works without a key and
  * when the key itself changes. The pairs come from a full join because plans are kept per session: made for a statement
- * that wrote one row, an inner join would be a nested loop, which takes 40 s for a statement that writes 10,000.
+ * that wrote few rows, an inner join would be a nested loop, which takes 40 s for a statement that writes 10,000. Most
+ * statements write one row: it needs no number, and numbering, sorting and joining it would take as long as all the rest.
  */
 import { escapeIdentifier, escapeLiteral } from 'pg';
 import type { RowOperation } from '../model/event.ts';
@@ -67,9 +68,34 @@ function writeRows(table: CapturedTable, operation: 'insert' | 'delete'): string
 
 /** Updated rows, if one of their columns differs. */
 function writeUpdates(table: CapturedTable): string {
+  return `  if exists (select from old_rows offset 1) then
+${writeUpdatedPairs(table, byOrdinal)}
+  else
+${writeUpdatedPairs(table, onlyPair)}
+  end if;`;
+}
+
+/** How old and new rows find each other. */
+type Pairing = { readonly ordinal: string; readonly join: string; readonly on: string };
+
+const byOrdinal: Pairing = {
+  ordinal: ', pg_catalog.row_number() over () as ordinal',
+  join: 'full join',
+  on: ' on n.ordinal = o.ordinal',
+};
+
+/** For statements that wrote one row, or none. */
+const onlyPair: Pairing = { ordinal: '', join: 'cross join', on: '' };
+
+function writeUpdatedPairs(table: CapturedTable, pairing: Pairing): string {
   const columns = capturedColumns(table);
-  const all = writePairs(table, columns, { changed: changedNames(columns), differs: differsElsewhere(table, columns) });
+  const all = writePairs(table, columns, {
+    pairing,
+    changed: changedNames(columns),
+    differs: differsElsewhere(table, columns),
+  });
   const identity = writePairs(table, identityColumns(table), {
+    pairing,
     changed: "'{}'::text[]",
     differs: table.excluded.length > 0 ? 'true' : 'pg_catalog.record_image_ne(pair.now, pair.was)',
   });
@@ -83,8 +109,9 @@ function writeUpdates(table: CapturedTable): string {
 function writePairs(
   table: CapturedTable,
   columns: readonly string[],
-  found: { changed: string; differs: string },
+  found: { pairing: Pairing; changed: string; differs: string },
 ): string {
+  const { ordinal, join, on } = found.pairing;
   const valueIn = (side: 'now' | 'was') => (column: string) => `pair.${side}_${columns.indexOf(column)}`;
   const values = columns.map((_, index) => `, n.c${index} as now_${index}, o.c${index} as was_${index}`);
   return `  insert into tocsin.events
@@ -103,11 +130,11 @@ function writePairs(
     select n.row as now, o.row as was${values.join('')},
       ${found.changed} as changed
     from (
-      ${numberedRows(table, 'new_rows', columns)}
+      ${rowsToPair(table, { transitionTable: 'new_rows', columns, ordinal })}
     ) n
-      full join (
-      ${numberedRows(table, 'old_rows', columns)}
-    ) o on n.ordinal = o.ordinal
+      ${join} (
+      ${rowsToPair(table, { transitionTable: 'old_rows', columns, ordinal })}
+    ) o${on}
     offset 0
   ) pair
   where (pg_catalog.cardinality(pair.changed) > 0 or ${found.differs})${andSubscribed(table, 'update', valueIn('now'))}`;
@@ -161,12 +188,15 @@ function rowsOf(table: CapturedTable, transitionTable: string, columns: readonly
         ) ${known}`;
 }
 
-/** The same, numbered, with the columns as c0, c1, ... */
-function numberedRows(table: CapturedTable, transitionTable: string, columns: readonly string[]): string {
+/** The same, with the columns as c0, c1, ... */
+function rowsToPair(
+  table: CapturedTable,
+  written: { transitionTable: string; columns: readonly string[]; ordinal: string },
+): string {
   const { row, read } = aliasesOf(table);
-  const values = columns.map((column, index) => `, ${read(column)} as c${index}`);
-  return `select ${row} as row, pg_catalog.row_number() over () as ordinal${values.join('')}
-      from ${rowsOf(table, transitionTable, columns)}`;
+  const values = written.columns.map((column, index) => `, ${read(column)} as c${index}`);
+  return `select ${row} as row${written.ordinal}${values.join('')}
+      from ${rowsOf(table, written.transitionTable, written.columns)}`;
 }
 
 function changedNames(columns: readonly string[]): string {
