@@ -1,4 +1,5 @@
 import { createOrderTable, insertOrder } from '../../src/cli/bench/order-table.ts';
+import type { ScratchDatabase } from '../../src/cli/bench/scratch-server.ts';
 import { quantile } from '../../src/cli/bench/statistics.ts';
 import { type Benchmark, type Figures, measureInTurn, type PreparedBenchmark, type Scale } from '../benchmark.ts';
 import type { BenchServer } from '../measure/server.ts';
@@ -21,14 +22,14 @@ export const capturePacedBenchmark: Benchmark = {
 
 async function prepare(server: BenchServer, scaled: Scale): Promise<PreparedBenchmark> {
   const forMs = scaled(2_000);
-  const pace = (writers: Writers, table: string) => measurePaced(writers, { table, forMs });
   const copy = await server.createDatabase();
   await publishOrderWorkflows(copy.database, 'notification');
   await createOrderTable(copy.database, 'plain_orders');
   await createCapturedOrderTable(copy.database, 'orders');
   const writers = await Writers.open(copy.url, writerCount);
-  for (const table of ['plain_orders', 'orders']) await pace(writers, table);
-  await besideDrain(copy, async () => undefined);
+  const pace = (table: 'plain_orders' | 'orders') => () => measurePaced({ server, writers }, { table, forMs });
+  const paceBeside = () => besideDrain(copy, pace('orders'));
+  for (const measure of [pace('plain_orders'), pace('orders'), paceBeside]) await emptied(copy, measure);
   const elsewhere = { variant: 'captured, drain elsewhere', peer: 'no trigger', target: { atMost: 1.1 } };
   const beside = { variant: 'captured, drain beside', peer: 'no trigger' };
   return {
@@ -39,15 +40,12 @@ async function prepare(server: BenchServer, scaled: Scale): Promise<PreparedBenc
       { claim: 'the same with a drain beside', ...beside, figure: 'p50 ms' },
       { claim: 'the same with a drain beside', ...beside, figure: 'p99 ms' },
     ],
-    measureRound: async () => {
-      const round = await measureInTurn({
-        'no trigger': () => pace(writers, 'plain_orders'),
-        'captured, drain elsewhere': () => pace(writers, 'orders'),
-        'captured, drain beside': () => besideDrain(copy, () => pace(writers, 'orders')),
-      });
-      await checkCapture(copy.database, { table: 'orders', operation: 'insert' });
-      return round;
-    },
+    measureRound: () =>
+      measureInTurn({
+        'no trigger': () => emptied(copy, pace('plain_orders')),
+        'captured, drain elsewhere': () => emptied(copy, pace('orders')),
+        'captured, drain beside': () => emptied(copy, paceBeside),
+      }),
     close: async () => {
       await writers.close();
       await copy.drop();
@@ -55,7 +53,21 @@ async function prepare(server: BenchServer, scaled: Scale): Promise<PreparedBenc
   };
 }
 
-async function measurePaced(writers: Writers, { table, forMs }: { table: string; forMs: number }): Promise<Figures> {
-  const latencies = await writers.pace(insertOrder(table), { perSecond, forMs });
+async function measurePaced(
+  { server, writers }: { server: BenchServer; writers: Writers },
+  { table, forMs }: { table: string; forMs: number },
+): Promise<Figures> {
+  const { result: latencies } = await server.measureWith(() => writers.pace(insertOrder(table), { perSecond, forMs }));
   return { 'p50 ms': quantile(latencies, 0.5), 'p99 ms': quantile(latencies, 0.99) };
+}
+
+/** Measures, checks that every captured row came to one event, and empties the tables, so that no variant finds what another left. */
+async function emptied(copy: ScratchDatabase, measure: () => Promise<Figures>): Promise<Figures> {
+  const figures = await measure();
+  await checkCapture(copy.database, { table: 'orders', operation: 'insert' });
+  await copy.database.pool.query(
+    `truncate public.plain_orders, public.orders, tocsin.events, tocsin.event_history, tocsin.executions, tocsin.deliveries,
+       tocsin.notifications`,
+  );
+  return figures;
 }
