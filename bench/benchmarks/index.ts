@@ -4,6 +4,7 @@ import { captureBulkBenchmark } from './capture-bulk.ts';
 import { capturePacedBenchmark } from './capture-paced.ts';
 import { captureSaturatedBenchmark } from './capture-saturated.ts';
 import { captureTransactionBenchmark } from './capture-transaction.ts';
+import { captureUpdateBenchmark } from './capture-update.ts';
 import { mailsBenchmark, webhooksBenchmark } from './deliveries.ts';
 import { drainBenchmark } from './drain.ts';
 import { drainPeersBenchmark } from './drain-peers.ts';
@@ -28,6 +29,7 @@ export const benchmarks: readonly Benchmark[] = [
   capturePacedBenchmark,
   captureTransactionBenchmark,
   captureSaturatedBenchmark,
+  captureUpdateBenchmark,
   captureBulkBenchmark,
   latencyBenchmark,
   latencyLoadBenchmark,
