@@ -84,7 +84,10 @@ const byOrdinal: Pairing = {
   on: ' on n.ordinal = o.ordinal',
 };
 
-/** For statements that wrote one row, or none. */
+/**
+ * For statements that wrote one row, or none. The old rows tell: when a partition's trigger throws away a row that is moved there,
+ * they are more than the new ones.
+ */
 const onlyPair: Pairing = { ordinal: '', join: 'cross join', on: '' };
 
 function writeUpdatedPairs(table: CapturedTable, pairing: Pairing): string {

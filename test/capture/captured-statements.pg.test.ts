@@ -40,6 +40,37 @@ describe('a statement on a captured table', () => {
     );
   });
 
+  test('pairs the row of a statement that writes one, before and after statements that write several or none', async () => {
+    const { run } = await hostSession(db);
+    await run('create table turns (id int primary key, tenant_id text, n int)');
+    await run("insert into turns select i, 't', i from generate_series(1, 3) i");
+    await capture(db, { table: 'turns' });
+    for (const condition of ['id = 1', 'true', 'false', 'id = 2', 'id < 3', 'id = 1']) {
+      await run(`update turns set n = n + 10 where ${condition}`);
+    }
+    expect(await told('turns', 'n')).toEqual([
+      ...['update 1 1->11', 'update 2 2->12', 'update 3 3->13', 'update 1 11->21'],
+      ...['update 2 12->22', 'update 1 21->31', 'update 2 22->32', 'update 1 31->41'],
+    ]);
+  });
+
+  // The transition tables then have an old row without a new one.
+  test('never takes a row twice, nor one that is of nobody, when a trigger of a partition throws away what is moved there', async () => {
+    const { run } = await hostSession(db);
+    await run('create table parcels (id int primary key, tenant_id text, n int) partition by range (id)');
+    await run('create table parcels_here partition of parcels for values from (0) to (10)');
+    await run('create table parcels_gone partition of parcels for values from (10) to (100)');
+    await run("create function throw_away() returns trigger language plpgsql as 'begin return null; end'");
+    await run('create trigger t before insert on parcels_gone for each row execute function throw_away()');
+    await run("insert into parcels values (1, 't', 1), (2, 't', 2), (3, 't', 3)");
+    await capture(db, { table: 'parcels' });
+    await run('update parcels set id = 11 where id = 1');
+    expect(await told('parcels', 'n')).toEqual([]);
+    await run('update parcels set id = case id when 2 then 12 else id end, n = n + 10');
+    const events = await eventsOf(db, 'parcels');
+    expect(events.filter(({ id }) => id === '3')).toHaveLength(1);
+  });
+
   test('insert on conflict do update: inserts and updates, each once', async () => {
     const { run } = await hostSession(db);
     await run('create table stocks (id int primary key, tenant_id text, n int)');
