@@ -96,8 +96,10 @@ function isStructure(value: Json | undefined): value is Json & object {
 }
 
 function isSameInstant(left: string, right: string): boolean {
-  const instant = instantOf(left);
-  return instant !== undefined && instant === instantOf(right);
+  const leftInstant = instantOf(left);
+  const rightInstant = leftInstant === undefined ? undefined : instantOf(right);
+  // Not by ===: of two spellings of one moment in 2254 one can be a number and the other a bigint.
+  return leftInstant !== undefined && rightInstant !== undefined && compareNumbers(leftInstant, rightInstant) === 0;
 }
 
 /** Longer digits are text. */
