@@ -83,11 +83,18 @@ function equality(name: string, wanted: boolean): BinaryOperator {
   };
 }
 
+/** So many are compared as fast as one is looked up in a set. */
+const mostComparedOneByOne = 8;
+
 type List = { readonly keys: ReadonlySet<Json | undefined>; readonly values: readonly Json[] };
 
 function membership(name: string, wanted: boolean): BinaryOperator {
   const decide = (left: Json | undefined, right: Json): Decision =>
     left === undefined || !Array.isArray(right) ? 'error' : is(wanted, isMember(left, right));
+  const decideFew = (left: Json | undefined, values: readonly Json[]): Decision => {
+    for (let i = 0; i < values.length; i++) if (values[i] === left) return wanted;
+    return left === undefined ? 'error' : !wanted;
+  };
   const decidePlain = (left: Json | undefined, keys: List['keys']): Decision => {
     if (keys.has(left)) return wanted;
     return left === undefined ? 'error' : !wanted;
@@ -106,6 +113,7 @@ function membership(name: string, wanted: boolean): BinaryOperator {
     decide,
     fixed: (right): FixedDecision => {
       const values = right as readonly Json[];
+      if (values.length <= mostComparedOneByOne && values.every(isPlain)) return { right: values, decide: decideFew };
       const keys = new Set<Json | undefined>(values.map(comparisonKey));
       return values.every(isPlain)
         ? { right: keys, decide: decidePlain }

@@ -15,28 +15,32 @@ export const orderedTypes: readonly FieldType[] = scalarTypes.filter((type) => t
 const gt = ordering({
   name: 'gt',
   accepts: (order) => order > 0,
-  decideNumbers: (left, right) => left > right || (left <= right ? false : 'error'),
+  withNumber: (decide) => (left, right) =>
+    typeof left === 'number' ? left > right || (left <= right ? false : 'error') : decide(left, right),
   range: (right) => ({ min: right, max: Number.POSITIVE_INFINITY }),
 });
 
 const gte = ordering({
   name: 'gte',
   accepts: (order) => order >= 0,
-  decideNumbers: (left, right) => left >= right || (left < right ? false : 'error'),
+  withNumber: (decide) => (left, right) =>
+    typeof left === 'number' ? left >= right || (left < right ? false : 'error') : decide(left, right),
   range: (right) => ({ min: right, max: Number.POSITIVE_INFINITY }),
 });
 
 const lt = ordering({
   name: 'lt',
   accepts: (order) => order < 0,
-  decideNumbers: (left, right) => left < right || (left >= right ? false : 'error'),
+  withNumber: (decide) => (left, right) =>
+    typeof left === 'number' ? left < right || (left >= right ? false : 'error') : decide(left, right),
   range: (right) => ({ min: Number.NEGATIVE_INFINITY, max: right }),
 });
 
 const lte = ordering({
   name: 'lte',
   accepts: (order) => order <= 0,
-  decideNumbers: (left, right) => left <= right || (left > right ? false : 'error'),
+  withNumber: (decide) => (left, right) =>
+    typeof left === 'number' ? left <= right || (left > right ? false : 'error') : decide(left, right),
   range: (right) => ({ min: Number.NEGATIVE_INFINITY, max: right }),
 });
 
@@ -64,24 +68,24 @@ const between: BinaryOperator = {
 /** `gt`, `gte`, `lt`, `lte`, `between`. */
 export const orderOperators: readonly BinaryOperator[] = [gt, gte, lt, lte, between];
 
+type Decide<Right> = (left: Json | undefined, right: Right) => Decision;
 type Range = Extract<AccessPredicate, { range: unknown }>['range'];
 
 function ordering(options: {
   name: string;
   accepts: (order: number) => boolean;
-  /** The same for two numbers, without detours; NaN has no order. */
-  decideNumbers: (left: number, right: number) => Decision;
+  /** The same decision for a number on the right side, without detours; NaN has no order. */
+  withNumber: (decide: Decide<Json>) => Decide<number>;
   range: (right: number) => Range;
 }): BinaryOperator {
-  const { name, accepts, decideNumbers, range } = options;
+  const { name, accepts, withNumber, range } = options;
   const decide = (left: Json | undefined, right: Json): Decision => {
     if (left === undefined) return 'error';
     if (left === null || right === null) return false;
     const order = compareValues(left, right);
     return order === undefined ? 'error' : accepts(order);
   };
-  const decideNumber = (left: Json | undefined, right: number): Decision =>
-    typeof left === 'number' ? decideNumbers(left, right) : decide(left, right);
+  const decideNumber = withNumber(decide);
   return {
     kind: 'binary',
     name,
