@@ -1,5 +1,5 @@
 import type { ConditionTrace, Verdict } from '../model/condition.ts';
-import type { AccessPredicate, CompiledCondition, ConditionServices, Subject } from './condition.ts';
+import type { AccessPredicate, Comparison, CompiledCondition, ConditionServices, Subject } from './condition.ts';
 
 /** Conditions of which all must be true, as one. */
 export type AllConditions = Pick<CompiledCondition, 'test'> & {
@@ -31,39 +31,49 @@ export function areDecidedByAccess(conditions: readonly CompiledCondition[]): bo
 }
 
 /** `allOf` the tests of conditions; one after another, until one is false. */
-export function testAll(conditions: readonly CompiledCondition[]): CompiledCondition['test'] {
-  const tests = conditions.map(({ test }) => test);
-  const [first, second] = tests;
-  if (first && tests.length === 1) return first;
-  if (first && second && tests.length === 2) return testBoth(first, second);
-  return (subject) => {
-    for (let i = 0; i < tests.length; i++) {
-      const verdict = (tests[i] as Test)(subject);
-      if (verdict !== true) return verdict === false ? false : undecided(verdict, tests, { from: i + 1, subject });
-    }
-    return true;
-  };
+export function testAll(conditions: readonly CompiledCondition[]): Test {
+  const [first, second, ...others] = conditions;
+  if (!first) return () => true;
+  if (!second) return first.test;
+  if (conditions.length > longestChain) {
+    const half = conditions.length >>> 1;
+    return testBoth(testAll(conditions.slice(0, half)), testAll(conditions.slice(half)));
+  }
+  return first.comparison && second.comparison
+    ? testComparisons(first.comparison, second.comparison, others.length > 0 ? testAll(others) : null)
+    : testBoth(first.test, testAll(conditions.slice(1)));
 }
 
 type Test = CompiledCondition['test'];
 
-function testBoth(first: Test, second: Test): Test {
+/** Each test calls the next; longer lists are halved, so that none is too long for the stack. */
+const longestChain = 16;
+
+function testBoth(first: Test, rest: Test): Test {
   return (subject) => {
     const verdict = first(subject);
-    if (verdict === true || verdict === false) return verdict && second(subject);
-    return undecided(verdict, [second], { from: 0, subject });
+    if (verdict === true) return rest(subject);
+    return verdict === false ? false : undecided(verdict, rest(subject));
   };
 }
 
-/** False if one of the rest is; else deferred if one of all is. */
-function undecided(first: Verdict, tests: readonly Test[], rest: { from: number; subject: Subject }): Verdict {
-  let result = first;
-  for (let i = rest.from; i < tests.length; i++) {
-    const verdict = (tests[i] as Test)(rest.subject);
+/** Two comparisons in one closure, where each would have one of its own, and then the rest. */
+function testComparisons(...[first, second, rest]: [first: Comparison, second: Comparison, rest: Test | null]): Test {
+  const { read: readFirst, decide: decideFirst, right: firstRight } = first;
+  const { read: readSecond, decide: decideSecond, right: secondRight } = second;
+  return (subject) => {
+    let verdict: Verdict = decideFirst(readFirst(subject), firstRight as never);
     if (verdict === false) return false;
-    if (verdict === 'deferred') result = verdict;
-  }
-  return result;
+    const next = decideSecond(readSecond(subject), secondRight as never);
+    verdict = verdict === true ? next : undecided(verdict, next);
+    if (rest === null || verdict === false) return verdict;
+    const others = rest(subject);
+    return verdict === true ? others : undecided(verdict, others);
+  };
+}
+
+function undecided(first: Verdict, rest: Verdict): Verdict {
+  return rest === false || rest === 'deferred' ? rest : first;
 }
 
 /**

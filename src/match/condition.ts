@@ -35,6 +35,16 @@ export type AccessPredicate =
   | { readonly segments: readonly string[]; readonly values: readonly Json[] }
   | { readonly segments: readonly string[]; readonly range: { readonly min: number; readonly max: number } };
 
+/**
+ * A condition that reads one field and decides by what it finds, in its parts. Reader and decision are shared by all that read
+ * the same and decide alike, so that what a test touches of its own is little.
+ */
+export type Comparison = {
+  readonly read: (subject: Subject) => Json | undefined;
+  readonly right: unknown;
+  readonly decide: (left: Json | undefined, right: never) => boolean | 'error';
+};
+
 /** A condition ready to be asked many times. */
 export type CompiledCondition = {
   /** Fast and pure; never throws. `deferred` when it takes look-ups. */
@@ -50,6 +60,8 @@ export type CompiledCondition = {
    * one of the values exactly as it stands there, or a number between the ends of the range. Default false.
    */
   readonly isDecidedByAccess?: boolean;
+  /** What `test` does, in its parts, when it compares a field. */
+  readonly comparison?: Comparison;
 };
 
 /** What a handler may ask while compiling. */

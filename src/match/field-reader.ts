@@ -6,59 +6,50 @@ import type { Subject } from './condition.ts';
 /** Reads one field of the event; undefined when it is not there. */
 export type FieldReader = (subject: Subject) => Json | undefined;
 
-/** Makes a reader of a parsed path that answers as `readField` does. */
-export function fieldReader(segments: readonly string[]): FieldReader {
-  return onField(segments, undefined, (value) => value);
-}
-
-/** Decides something about what a field holds. `right` is what the decision is made with. */
-export type FieldDecision<Right, T> = (value: Json | undefined, right: Right) => T;
+/** Paths come from tenants: when there are so many, sharing begins anew. */
+const mostShared = 10_000;
+const shared = new Map<string, FieldReader>();
 
 /**
- * A function that reads a field and applies `decide` to what it holds and to `right`. Each is one closure over just what it
- * needs, and `decide` is shared by all: with many thousands of conditions, the memory each one touches is what it costs.
+ * The reader of a parsed path, which answers as `readField` does. Whoever reads the same path is given the same function: with
+ * many thousands of conditions, the memory each one touches is what it costs.
  */
-export function onField<Right, T>(
-  segments: readonly string[],
-  right: Right,
-  decide: FieldDecision<Right, T>,
-): (subject: Subject) => T {
+export function fieldReader(segments: readonly string[]): FieldReader {
+  const path = segments.join('.');
+  const known = shared.get(path);
+  if (known) return known;
+  const reader = makeReader(segments);
+  if (shared.size >= mostShared) shared.clear();
+  shared.set(path, reader);
+  return reader;
+}
+
+function makeReader(segments: readonly string[]): FieldReader {
   const [root, first, second, third] = segments as readonly [string, string, string, string];
-  if (root === 'event' && segments.length === 2) return onEventField(first, right, decide);
-  if (root !== 'payload' || segments.length > 4 || segments.some(isInherited)) return onPath(segments, right, decide);
-  if (segments.length === 2) return onColumn(first, right, decide);
-  const column = first;
-  return segments.length === 3
-    ? onPart({ column, name: second }, right, decide)
-    : onInnerPart({ column, part: second, name: third }, right, decide);
+  if (root === 'event' && segments.length === 2) return readerOfEvent(first);
+  if (root !== 'payload' || segments.length > 4 || segments.some(isInherited)) {
+    return ({ event }) => readField(event, segments);
+  }
+  if (segments.length === 2) return readerOfColumn(first);
+  return segments.length === 3 ? readerOfPart(first, second) : readerOfInnerPart(first, second, third);
 }
 
-function onPath<Right, T>(path: readonly string[], right: Right, decide: FieldDecision<Right, T>) {
-  return ({ event }: Subject) => decide(readField(event, path), right);
+function readerOfColumn(name: string): FieldReader {
+  return ({ event: { payload } }) => (isObject(payload) ? payload[name] : undefined);
 }
 
-function onColumn<Right, T>(name: string, right: Right, decide: FieldDecision<Right, T>) {
-  return ({ event: { payload } }: Subject) => decide(isObject(payload) ? payload[name] : undefined, right);
-}
-
-function onPart<Right, T>(path: { column: string; name: string }, right: Right, decide: FieldDecision<Right, T>) {
-  const { column, name } = path;
-  return ({ event: { payload } }: Subject) => {
+function readerOfPart(column: string, name: string): FieldReader {
+  return ({ event: { payload } }) => {
     const outer = isObject(payload) ? payload[column] : undefined;
-    return decide(isObject(outer) ? outer[name] : undefined, right);
+    return isObject(outer) ? outer[name] : undefined;
   };
 }
 
-function onInnerPart<Right, T>(
-  path: { column: string; part: string; name: string },
-  right: Right,
-  decide: FieldDecision<Right, T>,
-) {
-  const { column, part, name } = path;
-  return ({ event: { payload } }: Subject) => {
+function readerOfInnerPart(...[column, part, name]: [column: string, part: string, name: string]): FieldReader {
+  return ({ event: { payload } }) => {
     const outer = isObject(payload) ? payload[column] : undefined;
     const inner = isObject(outer) ? outer[part] : undefined;
-    return decide(isObject(inner) ? inner[name] : undefined, right);
+    return isObject(inner) ? inner[name] : undefined;
   };
 }
 
@@ -72,19 +63,19 @@ function isObject(value: Json | undefined): value is { readonly [key: string]: J
 }
 
 /** Fields of the event itself, without making all of them as `eventData` does. */
-function onEventField<Right, T>(name: string, right: Right, decide: FieldDecision<Right, T>): (subject: Subject) => T {
+function readerOfEvent(name: string): FieldReader {
   switch (name) {
     case 'actor':
-      return ({ event }) => decide(event.actor, right);
+      return ({ event }) => event.actor;
     case 'operation':
-      return ({ event }) => decide(event.operation, right);
+      return ({ event }) => event.operation;
     case 'entity_type':
-      return ({ event }) => decide(event.entityType, right);
+      return ({ event }) => event.entityType;
     case 'entity_id':
-      return ({ event }) => decide(event.entityId, right);
+      return ({ event }) => event.entityId;
     case 'source':
-      return ({ event }) => decide(event.source, right);
+      return ({ event }) => event.source;
     default:
-      return ({ event }) => decide(readField(event, ['event', name]), right);
+      return ({ event }) => readField(event, ['event', name]);
   }
 }

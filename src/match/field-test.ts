@@ -4,8 +4,8 @@ import { type FieldRead, parseFieldPath, readField } from '../model/field-path.t
 import type { Json } from '../model/json.ts';
 import { err, ok, type Result } from '../model/result.ts';
 import { checkOperand, fieldTypeAt } from './check-operand.ts';
-import type { AccessPredicate, Subject } from './condition.ts';
-import { fieldReader, onField } from './field-reader.ts';
+import type { AccessPredicate, Comparison, Subject } from './condition.ts';
+import { fieldReader } from './field-reader.ts';
 import type {
   BinaryOperator,
   ChangeOperator,
@@ -26,6 +26,7 @@ export type FieldTest = {
   readonly reads: readonly FieldRead[];
   readonly access: readonly AccessPredicate[];
   readonly isDecidedByAccess?: boolean;
+  readonly comparison?: Comparison;
 };
 
 /** What was written, and what is known of its field. */
@@ -73,8 +74,10 @@ function withinShare(test: FieldTest, fields: readonly (readonly string[])[], { 
     }
     return isOver;
   };
+  // Without the comparison in its parts, which knows no share.
+  const { comparison: _unbounded, ...bounded } = test;
   return {
-    ...test,
+    ...bounded,
     test: (subject) => (isTooMuch(subject) ? 'error' : test.test(subject)),
     explain: (subject) => {
       if (!isTooMuch(subject)) return test.explain(subject);
@@ -94,10 +97,11 @@ function againstValue(operator: BinaryOperator, context: FieldTestContext): Resu
   const access = foldCase ? null : (operator.access?.(segments, right) ?? null);
   const { field } = written;
   const expected = `${field} ${operator.name} ${quoteValue(written.value)}`;
+  const decision = foldCase ? folded(fix(operator, foldCase(right), context)) : fix(operator, right, context);
+  const comparison: Comparison = { read: fieldReader(segments), ...decision };
   const test: FieldTest = {
-    test: foldCase
-      ? foldedTest(segments, fix(operator, foldCase(right), context))
-      : plainTest(segments, fix(operator, right, context)),
+    test: comparisonTest(comparison),
+    comparison,
     explain: ({ event }) => {
       const left = readField(event, segments);
       return {
@@ -157,19 +161,19 @@ function fix(operator: BinaryOperator, right: Json, { share }: FieldTestContext)
   return operator.fixed?.(right, share) ?? { right, decide: operator.decide };
 }
 
-function plainTest(segments: readonly string[], { right, decide }: FixedDecision): FieldTest['test'] {
-  return onField(segments, right as never, decide);
+function comparisonTest({ read, right, decide }: Comparison): FieldTest['test'] {
+  return (subject) => decide(read(subject), right as never);
 }
 
-function foldedTest(segments: readonly string[], { right, decide }: FixedDecision): FieldTest['test'] {
-  return onField(segments, right as never, (left, prepared: never) =>
-    decide(left === undefined ? left : lowerCase(left), prepared),
-  );
+function folded({ right, decide }: FixedDecision): FixedDecision {
+  return { right, decide: (left, prepared) => decide(left === undefined ? left : lowerCase(left), prepared) };
 }
 
 function presenceTest(operator: PresenceOperator, { written, segments, place }: FieldTestContext): FieldTest {
+  const comparison: Comparison = { read: fieldReader(segments), right: undefined, decide: operator.decide };
   return {
-    test: onField(segments, undefined, operator.decide),
+    test: comparisonTest(comparison),
+    comparison,
     explain: ({ event }) => ({ expected: `${written.field} ${operator.name}`, actual: readField(event, segments) }),
     reads: [{ path: place('field'), segments }],
     access: [],

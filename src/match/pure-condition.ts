@@ -1,7 +1,7 @@
 import type { Verdict } from '../model/condition.ts';
 import type { FieldRead } from '../model/field-path.ts';
 import type { Json } from '../model/json.ts';
-import type { AccessPredicate, CompiledCondition, Subject } from './condition.ts';
+import type { AccessPredicate, Comparison, CompiledCondition, Subject } from './condition.ts';
 import { cutText, showValue } from './show-value.ts';
 
 /** What a condition asked for and found, for people. */
@@ -20,8 +20,9 @@ export function pureCondition(options: {
   reads?: readonly FieldRead[];
   access?: readonly AccessPredicate[];
   isDecidedByAccess?: boolean;
+  comparison?: Comparison;
 }): CompiledCondition {
-  const { type, test, explain, reads = [], access = [], isDecidedByAccess = false } = options;
+  const { type, test, explain, reads = [], access = [], isDecidedByAccess = false, comparison } = options;
   const trace: CompiledCondition['trace'] = (subject) => {
     const result = test(subject);
     const { expected, actual, problem } = explain(subject);
@@ -33,5 +34,13 @@ export function pureCondition(options: {
       ...(result === 'error' && { error: problem?.() ?? 'could not be decided' }),
     };
   };
-  return { test, trace, evaluate: async (subject) => trace(subject), reads, access, isDecidedByAccess };
+  return {
+    test,
+    trace,
+    evaluate: async (subject) => trace(subject),
+    reads,
+    access,
+    isDecidedByAccess,
+    ...(comparison && { comparison }),
+  };
 }
