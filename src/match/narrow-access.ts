@@ -14,9 +14,12 @@ export type NarrowAccess = {
   readonly saysAll: boolean;
 };
 
+/** More fields tell no more workflows apart. */
+const mostFields = 16;
+
 /** Makes of predicates that must all be true what the index looks for. */
 export function narrowAccess(predicates: readonly AccessPredicate[]): NarrowAccess {
-  const byPath = new Map<string, FieldAccess>();
+  const accesses: FieldAccess[] = [];
   let saysAll = true;
   for (const predicate of predicates) {
     const access = fieldAccess(predicate);
@@ -24,11 +27,15 @@ export function narrowAccess(predicates: readonly AccessPredicate[]): NarrowAcce
       saysAll = false;
       continue;
     }
-    const known = byPath.get(access.path);
-    if (known && ('keys' in known || 'keys' in access)) saysAll = false;
-    byPath.set(access.path, known ? narrower(known, access) : access);
+    const at = accesses.findIndex(({ path }) => path === access.path);
+    const known = accesses[at];
+    if (known) {
+      if ('keys' in known || 'keys' in access) saysAll = false;
+      accesses[at] = narrower(known, access);
+    } else if (accesses.length < mostFields) accesses.push(access);
+    else saysAll = false;
   }
-  return { accesses: [...byPath.values()], saysAll };
+  return { accesses, saysAll };
 }
 
 /** Null when it cannot be looked for: arrays and objects have no keys. */
@@ -36,13 +43,14 @@ function fieldAccess(predicate: AccessPredicate): FieldAccess | null {
   const { segments } = predicate;
   const path = segments.join('.');
   if ('range' in predicate) return { path, segments, min: predicate.range.min, max: predicate.range.max };
-  const keys = new Set<ComparisonKey>();
+  const keys: ComparisonKey[] = [];
   for (const value of predicate.values) {
     const key = comparisonKey(value);
     if (key === undefined) return null;
-    keys.add(key);
+    keys.push(key);
   }
-  return keys.size > 0 ? { path, segments, keys: [...keys] } : null;
+  if (keys.length === 0) return null;
+  return { path, segments, keys: keys.length === 1 ? keys : [...new Set(keys)] };
 }
 
 function narrower(one: FieldAccess, other: FieldAccess): FieldAccess {

@@ -27,18 +27,12 @@ const mostAskedOneByOne = 16;
 const mostLeavesPerItem = 1_024;
 
 /** Where an item stands in the tree; what `remove` takes. */
-export type Placement<T> = {
+export type Leaf<T> = {
   readonly item: T;
   readonly needs: readonly Need[];
-  /** The last of its leaves; each knows the one before. */
-  lastLeaf: Leaf<T> | null;
-  leafCount: number;
-};
-
-type Leaf<T> = {
-  readonly placement: Placement<T>;
+  /** All leaves of an item that stands in several nodes; null while this one is all. */
+  siblings: Leaf<T>[] | null;
   node: TreeNode<T> | null;
-  readonly previous: Leaf<T> | null;
   /** Where it stands in `items`, `leaves` and `sieve` of its node. */
   position: number;
 };
@@ -82,21 +76,20 @@ export class PredicateTree<T> {
   }
 
   /** Adds an item that needs all of `accesses` (one per field); without any it is visited by every event. */
-  add(item: T, accesses: readonly FieldAccess[]): Placement<T> {
+  add(item: T, accesses: readonly FieldAccess[]): Leaf<T> {
     const needs = accesses.map((access): Need => {
       const field = this.#fields.take(access);
       return 'keys' in access ? { field, keys: access.keys } : { field, min: access.min, max: access.max };
     });
-    const placement: Placement<T> = { item, needs, lastLeaf: null, leafCount: 0 };
-    place(this.#root, newLeaf(placement));
-    return placement;
+    const leaf: Leaf<T> = { item, needs, siblings: null, node: null, position: 0 };
+    place(this.#root, leaf);
+    return leaf;
   }
 
-  remove(placement: Placement<T>): void {
-    for (let leaf = placement.lastLeaf; leaf !== null; leaf = leaf.previous) detach(leaf);
-    placement.lastLeaf = null;
-    placement.leafCount = 0;
-    for (const { field } of placement.needs) this.#fields.giveBack(field);
+  remove(leaf: Leaf<T>): void {
+    if (leaf.siblings === null) detach(leaf);
+    else leaf.siblings.forEach(detach);
+    for (const { field } of leaf.needs) this.#fields.giveBack(field);
   }
 
   /** Calls `visit` once for every item the event may satisfy, and for some it does not. `visit` must not search the tree. */
@@ -136,11 +129,13 @@ function newNode<T>(slot: Slot<T> | null): TreeNode<T> {
   return { items: [], sieve: null, leaves: [], branches: null, count: 0, slot };
 }
 
-function newLeaf<T>(placement: Placement<T>): Leaf<T> {
-  const leaf: Leaf<T> = { placement, previous: placement.lastLeaf, node: null, position: 0 };
-  placement.lastLeaf = leaf;
-  placement.leafCount += 1;
-  return leaf;
+/** One more leaf of the same item. */
+function siblingOf<T>(leaf: Leaf<T>): Leaf<T> {
+  const sibling: Leaf<T> = { ...leaf, node: null, position: 0 };
+  leaf.siblings ??= [leaf];
+  leaf.siblings.push(sibling);
+  sibling.siblings = leaf.siblings;
+  return sibling;
 }
 
 function ownerOf<T>(node: TreeNode<T>): TreeNode<T> | null {
@@ -149,8 +144,7 @@ function ownerOf<T>(node: TreeNode<T>): TreeNode<T> | null {
 
 /** Hangs a leaf at the node or below it; where its item is told apart by several values, more leaves at the others. */
 function place<T>(node: TreeNode<T>, leaf: Leaf<T>): void {
-  const { placement } = leaf;
-  const need = node.branches && bestNeed(node, placement);
+  const need = node.branches && bestNeed(node, leaf);
   if (!need) {
     attach(node, leaf);
     return;
@@ -160,19 +154,20 @@ function place<T>(node: TreeNode<T>, leaf: Leaf<T>): void {
     place(nodeAtWindow(branch, need), leaf);
     return;
   }
-  for (const [index, key] of need.keys.entries()) {
-    place(nodeAtKey(branch, key), index === 0 ? leaf : newLeaf(placement));
+  const { keys } = need;
+  for (let i = 0; i < keys.length; i++) {
+    place(nodeAtKey(branch, keys[i] as ComparisonKey), i === 0 ? leaf : siblingOf(leaf));
   }
 }
 
 function attach<T>(node: TreeNode<T>, leaf: Leaf<T>): void {
   leaf.node = node;
   leaf.position = node.leaves.length;
-  note(node, leaf.placement);
+  note(node, leaf);
   // Literals are as long as need be; a push onto an empty array reserves 17 places, and most nodes hold few.
-  if (leaf.position === 0) [node.items, node.leaves] = [[leaf.placement.item], [leaf]];
+  if (leaf.position === 0) [node.items, node.leaves] = [[leaf.item], [leaf]];
   else {
-    node.items.push(leaf.placement.item);
+    node.items.push(leaf.item);
     node.leaves.push(leaf);
   }
   for (let at: TreeNode<T> | null = node; at !== null; at = ownerOf(at)) at.count += 1;
@@ -180,7 +175,7 @@ function attach<T>(node: TreeNode<T>, leaf: Leaf<T>): void {
 }
 
 /** Notes what the item needs beside what brings an event to the node. */
-function note<T>(node: TreeNode<T>, { needs }: Placement<T>): void {
+function note<T>(node: TreeNode<T>, { needs }: Leaf<T>): void {
   if (node.slot === null) return;
   const open = needs.filter(({ field }) => !isUsed(node, field));
   if (node.sieve === null) {
@@ -203,7 +198,8 @@ function branchOut<T>(node: TreeNode<T>): void {
 }
 
 /** What by which the item will be asked least often for nothing. */
-function bestNeed<T>(node: TreeNode<T>, { needs, leafCount }: Placement<T>): Need | null {
+function bestNeed<T>(node: TreeNode<T>, { needs, siblings }: Leaf<T>): Need | null {
+  const leafCount = siblings?.length ?? 1;
   let best: Need | null = null;
   let bestCost = Number.POSITIVE_INFINITY;
   for (const need of needs) {

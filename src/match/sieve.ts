@@ -38,9 +38,11 @@ export class Sieve {
 
   /** Forgets an item; the last one takes its position. */
   remove(position: number): void {
-    const last = this.#notes.length - itemSize;
-    this.#notes.copyWithin(position * itemSize, last, last + itemSize);
-    this.#notes.length = last;
+    const notes = this.#notes;
+    const start = position * itemSize;
+    const last = notes.length - itemSize;
+    for (let i = 0; i < itemSize; i++) notes[start + i] = notes[last + i];
+    notes.length = last;
   }
 
   /** Whether the event that `fields` turned to has what the item at a position needs. */

@@ -4,7 +4,7 @@ import type { TriggerDefinition } from '../model/workflow.ts';
 import type { CompiledCondition, Subject } from './condition.ts';
 import { GradualMap } from './gradual-map.ts';
 import { type NarrowAccess, narrowAccess } from './narrow-access.ts';
-import { type Placement, PredicateTree } from './predicate-tree.ts';
+import { type Leaf, PredicateTree } from './predicate-tree.ts';
 
 /** A workflow to be found by events. */
 export type IndexedWorkflow<Entry> = {
@@ -30,7 +30,8 @@ export type Match<Entry> = { readonly value: Entry; readonly verdict: Verdict };
  */
 export class WorkflowIndex<Entry> {
   readonly #tenants = new GradualMap<string, Map<string, Map<string, Listeners<Entry>>>>();
-  readonly #homes = new GradualMap<string, Home<Entry>[]>();
+  /** By workflow, its last leaf; each knows the one before. */
+  readonly #leaves = new GradualMap<string, Leaf<Listener<Entry>>>();
 
   /** Adds a workflow, in place of the one with the same id. Takes a few microseconds, however many there are. */
   add(workflow: IndexedWorkflow<Entry>): void {
@@ -38,33 +39,35 @@ export class WorkflowIndex<Entry> {
     this.remove(workflowId);
     const { accesses, saysAll } = reportFalse ? noAccess : narrowAccess(condition.access);
     const isDecided = saysAll && condition.isDecidedByAccess === true;
-    const homes = joinTriggers(workflow.triggers).map(({ entityType, operation, fields }) => {
+    let leaf: Leaf<Listener<Entry>> | null = null;
+    for (const { entityType, operation, fields } of joinTriggers(workflow.triggers)) {
       const listeners = this.#listenersAt(tenantId, entityType, operation);
-      const listener = { value, test: condition.test, reportFalse, fields, isDecided };
-      return { listeners, placement: listeners.tree.add(listener, accesses) };
-    });
-    if (homes.length > 0) this.#homes.set(workflowId, homes);
+      const { test } = condition;
+      leaf = listeners.tree.add({ value, test, reportFalse, fields, isDecided, listeners, previous: leaf }, accesses);
+    }
+    if (leaf !== null) this.#leaves.set(workflowId, leaf);
   }
 
   /** Removes a workflow if it is there. Takes a few microseconds, too. */
   remove(workflowId: string): void {
-    const homes = this.#homes.get(workflowId);
-    if (!homes) return;
-    for (const { listeners, placement } of homes) {
-      listeners.tree.remove(placement);
+    const last = this.#leaves.get(workflowId);
+    if (!last) return;
+    for (let leaf: Leaf<Listener<Entry>> | null = last; leaf !== null; leaf = leaf.item.previous) {
+      const { listeners } = leaf.item;
+      listeners.tree.remove(leaf);
       if (listeners.tree.isEmpty) this.#forget(listeners);
     }
-    this.#homes.delete(workflowId);
+    this.#leaves.delete(workflowId);
   }
 
   /** Ids of all workflows in it. */
   workflowIds(): readonly string[] {
-    return [...this.#homes.keys()];
+    return [...this.#leaves.keys()];
   }
 
   /** Workflows the event concerns, in no particular order. `now` is when the event happened. */
   match(event: WorkflowEvent, now: Date): readonly Match<Entry>[] {
-    const listeners = this.#tenants.get(event.tenantId)?.get(event.entityType)?.get(event.operation);
+    const listeners = this.#knownListeners(event.tenantId, event.entityType, event.operation);
     if (!listeners) return [];
     const subject: Subject = { event, now };
     const matches: Match<Entry>[] = [];
@@ -76,7 +79,13 @@ export class WorkflowIndex<Entry> {
     return matches;
   }
 
+  #knownListeners(tenantId: string, entityType: string, operation: string): Listeners<Entry> | undefined {
+    return this.#tenants.get(tenantId)?.get(entityType)?.get(operation);
+  }
+
   #listenersAt(tenantId: string, entityType: string, operation: string): Listeners<Entry> {
+    const known = this.#knownListeners(tenantId, entityType, operation);
+    if (known) return known;
     const ofTenant = getOrAdd(this.#tenants, tenantId, () => new Map());
     const ofEntityType = getOrAdd(ofTenant, entityType, () => new Map());
     return getOrAdd(ofEntityType, operation, () => ({
@@ -105,6 +114,9 @@ type Listener<Entry> = {
   readonly fields: readonly string[] | null;
   /** Its conditions are true when the event has everything they need. */
   readonly isDecided: boolean;
+  readonly listeners: Listeners<Entry>;
+  /** Where else the same workflow listens. */
+  readonly previous: Leaf<Listener<Entry>> | null;
 };
 
 type Listeners<Entry> = {
@@ -114,8 +126,6 @@ type Listeners<Entry> = {
   readonly tree: PredicateTree<Listener<Entry>>;
 };
 
-type Home<Entry> = { readonly listeners: Listeners<Entry>; readonly placement: Placement<Listener<Entry>> };
-
 /** For a workflow that every event asks. */
 const noAccess: NarrowAccess = { accesses: [], saysAll: false };
 
@@ -123,15 +133,14 @@ type JoinedTrigger = { entityType: string; operation: string; fields: readonly s
 
 /** One trigger per entity type and operation: several of the same fit when one of them does. */
 function joinTriggers(triggers: IndexedWorkflow<unknown>['triggers']): JoinedTrigger[] {
-  const joined = new Map<string, JoinedTrigger>();
+  const joined: JoinedTrigger[] = [];
   for (const { entityType, operation, fields = null, isActive } of triggers) {
     if (!isActive) continue;
-    const key = `${entityType} ${operation}`;
-    const known = joined.get(key);
-    if (!known) joined.set(key, { entityType, operation, fields });
+    const known = joined.find((other) => other.entityType === entityType && other.operation === operation);
+    if (!known) joined.push({ entityType, operation, fields });
     else known.fields = known.fields && fields && [...known.fields, ...fields];
   }
-  return [...joined.values()];
+  return joined;
 }
 
 function changesOneOf(event: WorkflowEvent, fields: readonly string[]): boolean {
