@@ -2,7 +2,8 @@ import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { allConditions } from '../../src/match/all-conditions.ts';
 import { type IndexedWorkflow, WorkflowIndex } from '../../src/match/workflow-index.ts';
-import { comparisonKey } from '../../src/model/compare-values.ts';
+import { compareValues, comparisonKey } from '../../src/model/compare-values.ts';
+import { exactNumber } from '../../src/model/decimal.ts';
 import type { WorkflowEvent } from '../../src/model/event.ts';
 import { readField } from '../../src/model/field-path.ts';
 import type { Json } from '../../src/model/json.ts';
@@ -186,41 +187,65 @@ describe('WorkflowIndex', () => {
   });
 
   test('finds what asking every workflow finds, whatever was added and removed', async () => {
-    const value = fc.constantFrom<Json>(
-      0,
-      1,
-      2,
-      3,
-      '1',
-      '2.0',
-      'a',
-      'b',
-      'c',
-      true,
-      null,
-      2n,
-      '2026-01-01',
-      '2026-01-01T00:00:00Z',
+    const hairFromOne = exactNumber('1.00000000000000000001');
+    const ordered = fc.constantFrom<Json>(
+      ...[0, -0, 1, 2, 3, 1.5, 2n, '1', '2.0', '-0', hairFromOne, exactNumber('1e400')],
+      ...[2 ** 53, 2n ** 53n + 1n, '9007199254740993'],
+      ...['2026-01-01', '2026-01-01T00:00:00Z', '2254-09-29T00:00:00+02:00', '2254-09-28T22:00:00Z'],
     );
-    const ordered = fc.constantFrom<Json>(0, 1, 2, 3, 1.5, '1', '2.0', '2026-01-01');
+    const value = fc.oneof(ordered, fc.constantFrom<Json>('a', 'b', 'C', 'ab', '', true, null));
+    const text = fc.constantFrom('a', 'A', 'b', 'c', '1');
+    const list = fc.array(value, { minLength: 1, maxLength: 12 });
+    const pair = fc.tuple(ordered, ordered).filter(([low, high]) => (compareValues(low, high) ?? 1) <= 0);
     const name = fc.constantFrom('x', 'y', 'z.w', 'previous.x', 'previous.z.w');
+    const column = fc.constantFrom('x', 'y', 'z.w');
+    const asking = (operator: fc.Arbitrary<string>, right: fc.Arbitrary<Json>) =>
+      fc.tuple(name, operator, right).map((parts) => field(...parts));
     const leaf = fc.oneof(
-      { weight: 4, arbitrary: fc.tuple(name, fc.constantFrom('eq', 'neq'), value).map((parts) => field(...parts)) },
+      { weight: 4, arbitrary: asking(fc.constantFrom('eq', 'neq'), value) },
+      { weight: 3, arbitrary: asking(fc.constantFrom('in', 'nin'), list) },
+      { weight: 4, arbitrary: asking(fc.constantFrom('gt', 'gte', 'lt', 'lte'), ordered) },
+      { weight: 2, arbitrary: asking(fc.constant('between'), pair) },
       {
         weight: 2,
-        arbitrary: fc
-          .tuple(name, fc.constant('in'), fc.array(value, { minLength: 1, maxLength: 3 }))
-          .map((parts) => field(...parts)),
+        arbitrary: asking(fc.constantFrom('contains', 'not_contains', 'startswith', 'endswith', 'matches'), text),
       },
       {
-        weight: 4,
-        arbitrary: fc.tuple(name, fc.constantFrom('gt', 'gte', 'lt', 'lte'), ordered).map((parts) => field(...parts)),
+        weight: 1,
+        arbitrary: asking(fc.constantFrom('eq', 'neq', 'contains'), text).map((one) => ({
+          ...one,
+          caseSensitive: false,
+        })),
       },
       {
         weight: 1,
         arbitrary: fc
-          .constantFrom('x', 'y')
-          .map((one) => ({ type: 'field_value', field: one, operator: 'changed', to: 1 })),
+          .tuple(name, fc.constantFrom('eq', 'gt', 'lte'), name)
+          .map(([one, operator, valueField]) => ({ type: 'field_value', field: one, operator, valueField })),
+      },
+      {
+        weight: 1,
+        arbitrary: fc
+          .tuple(name, fc.constantFrom('is_null', 'is_not_null', 'is_empty', 'is_not_empty'))
+          .map(([one, operator]) => ({ type: 'field_value', field: one, operator })),
+      },
+      {
+        weight: 2,
+        arbitrary: fc
+          .tuple(column, fc.constantFrom('changed_from', 'changed_to'), value)
+          .map((parts) => field(...parts)),
+      },
+      {
+        weight: 1,
+        arbitrary: fc
+          .tuple(column, fc.constantFrom('changed', 'increased', 'decreased'))
+          .map(([one, operator]) => ({ type: 'field_value', field: one, operator })),
+      },
+      {
+        weight: 1,
+        arbitrary: fc
+          .tuple(column, value, value)
+          .map(([one, from, to]) => ({ type: 'field_value', field: one, operator: 'changed', from, to })),
       },
       { weight: 1, arbitrary: fc.constant({ type: 'role_based', user_field: 'x', required_role: 'r' }) },
     );
