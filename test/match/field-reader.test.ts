@@ -30,4 +30,11 @@ describe('fieldReader', () => {
       { numRuns: 2_000 },
     );
   });
+
+  test('is the same function for the same path, and for others not', () => {
+    const reader = fieldReader(['payload', 'customer', 'id']);
+    expect(fieldReader(['payload', 'customer', 'id'])).toBe(reader);
+    expect(fieldReader(['previous', 'customer', 'id'])).not.toBe(reader);
+    expect(fieldReader(['payload', 'customer'])).not.toBe(reader);
+  });
 });
