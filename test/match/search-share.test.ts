@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { createHandlers } from '../../src/engine/built-in-handlers.ts';
 import { compileWorkflow } from '../../src/engine/compile-workflow.ts';
+import { allConditions } from '../../src/match/all-conditions.ts';
 import { exceeds, searchShare, workflowShare } from '../../src/match/search-share.ts';
 import type { Json } from '../../src/model/json.ts';
 import type { WorkflowDefinition } from '../../src/model/workflow.ts';
@@ -107,5 +108,12 @@ describe('searchShare', () => {
     const { list, reads } = watched(moments);
     expect(exceeds({ list }, 1_000_000)).toBe(true);
     expect(reads.count).toBe(0);
+  });
+
+  test('also binds conditions that must all be true, which are asked together', () => {
+    const condition = compile({ type: 'field_value', field: 'note', operator: 'not_contains', value: 'b' });
+    const both = allConditions([condition, condition]);
+    expect(both.test(subjectOf({ payload: { note: 'a'.repeat(100) } }))).toBe(true);
+    expect(both.test(subjectOf({ payload: { note: 'a'.repeat(workflowShare + 1) } }))).toBe('error');
   });
 });
