@@ -35,6 +35,8 @@ type CompiledWebhook = {
   readonly secretNames: readonly string[];
 };
 
+const mostSecrets = 20;
+
 /** What a webhook may be made of: it goes out once for all recipients, so it knows none. */
 const webhookRoots = messageRoots.filter((root) => root !== 'recipient');
 
@@ -63,16 +65,20 @@ export const webhookAction: ActionHandler<WebhookConfig> = {
     if (method === 'GET' && body !== null) {
       issues.push({ path: `${path}.payload`, message: 'a GET request has no payload' });
     }
-    if (issues.length > 0) return err(issues);
     const references = [...withSecrets.references];
     if (signingSecret !== null) references.push({ kind: 'secret', name: signingSecret, path: `${path}.signingSecret` });
+    const secretNames = [...new Set(references.map(({ name }) => name))];
+    if (secretNames.length > mostSecrets) {
+      issues.push({ path, message: `a webhook uses at most ${mostSecrets} secrets: each is opened for every attempt` });
+    }
+    if (issues.length > 0) return err(issues);
     const webhook: CompiledWebhook = {
       url,
       method,
       headers,
       payload: body ?? (hasBody ? 'event' : null),
       signingSecret,
-      secretNames: [...new Set(references.map(({ name }) => name))],
+      secretNames,
     };
     return ok({
       kind: 'external',

@@ -280,6 +280,13 @@ describe('secrets of a webhook', () => {
     }
   });
 
+  test('are 20 at most: each is opened for every attempt', () => {
+    const names = (count: number) => Array.from({ length: count }, (_, index) => `{{ secret.key_${index} }}`);
+    const { issues } = compileAction(webhookAction, { url: receiver.url, payload: names(20), signingSecret: 'hook' });
+    expect(issues).toEqual([{ path: 'actions[0]', message: expect.stringContaining('at most 20 secrets') }]);
+    expect(compileAction(webhookAction, { url: receiver.url, payload: names(20) }).issues).toEqual([]);
+  });
+
   test('are not for the URL', () => {
     const { issues } = compileAction(webhookAction, { url: 'https://example.com/{{ secret.api_key }}' });
     expect(issues).toMatchObject([
