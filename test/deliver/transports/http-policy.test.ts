@@ -72,6 +72,7 @@ describe('createHttpPolicy', () => {
     'http://example.com /',
     'http://exa mple.com/',
     'http://example.com:99999/',
+    `http://example.com/${'x'.repeat(2_048)}`,
     // Ports nobody serves webhooks on.
     'http://example.com:22/',
     'https://example.com:5432/',

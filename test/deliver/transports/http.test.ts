@@ -3,11 +3,13 @@ import { type AddressInfo, createServer } from 'node:net';
 import { gzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { HttpRequest } from '../../../src/deliver/action.ts';
+import { AddressNotAllowed, createGuardedConnector } from '../../../src/deliver/transports/guarded-connector.ts';
 import {
   createHttpTransport,
   type HttpTransport,
   type HttpTransportOptions,
 } from '../../../src/deliver/transports/http.ts';
+import { createHttpPolicy } from '../../../src/deliver/transports/http-policy.ts';
 import { WebhookReceiver } from '../../support/webhook-receiver.ts';
 import { certificate } from './certificate.ts';
 
@@ -373,6 +375,19 @@ describe('where requests may go', () => {
       reason: 'url_not_allowed',
     });
     expect(receiver.requests).toEqual([]);
+  });
+
+  test('dials no address that is not allowed, whoever asks: not even to see where it ends', async () => {
+    const policy = createHttpPolicy({}, [receiver.port]);
+    const connect = createGuardedConnector({ policy, connectTimeoutMs: 1_000 });
+    const host = `127.0.0.1:${receiver.port}`;
+    const target = { hostname: '127.0.0.1', host, protocol: 'http:', port: String(receiver.port) };
+    const answered = Promise.withResolvers<unknown>();
+    connect(target, (...[error]) => answered.resolve(error));
+    expect(await answered.promise).toBeInstanceOf(AddressNotAllowed);
+    // One that is allowed: whatever was dialled before it has been accepted by then.
+    expect(await transport().sendHttp(post(receiver.url), never)).toMatchObject({ status: 'delivered' });
+    expect(receiver.connections).toBe(1);
   });
 
   test('goes straight there, whatever proxy the environment names', async () => {
