@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { StoredTemplate, Transports } from '../../../src/deliver/action.ts';
+import type { OutgoingMail, StoredTemplate, Transports } from '../../../src/deliver/action.ts';
 import { emailAction } from '../../../src/deliver/actions/email.ts';
 import { createSmtpTransport, type SmtpTransport } from '../../../src/deliver/transports/smtp.ts';
 import { type ReceivedMail, SmtpReceiver } from '../../support/smtp-receiver.ts';
@@ -104,6 +104,24 @@ describe('emailAction', () => {
     expect(mail.subject).toBe('x Bcc: evil@example.com');
     expect(mail.bcc).toBeUndefined();
     expect(to).toHaveLength(1);
+  });
+
+  test('hands over a subject and names of one line: the mail server is not the first to look', async () => {
+    const handed: OutgoingMail[] = [];
+    const sendMail = async (mail: OutgoingMail) => {
+      handed.push(mail);
+      return { status: 'delivered' as const };
+    };
+    const payload = { note: 'x\r\nBcc: evil@example.com\u2028y' };
+    const config = { subject: '{{ payload.note }}', fromName: '{{ payload.note }}', text: 't' };
+    await externalAction(emailAction, config).deliver(
+      attemptContext({
+        transports: { ...transports, sendMail },
+        event: { ...attemptContext().event, payload },
+      }),
+    );
+    const line = 'x Bcc: evil@example.com y';
+    expect(handed).toMatchObject([{ subject: line, fromName: line }]);
   });
 
   test('names the sender and the reply address from templates', async () => {

@@ -142,6 +142,7 @@ describe('createHttpTransport', () => {
     receiver.answerAlways({ kind: 'answer', status: 400, headers: { 'content-encoding': 'gzip' }, body });
     const outcome = await transport().sendHttp(post(receiver.url), never);
     expect(JSON.stringify(outcome).length).toBeLessThan(20_000);
+    expect(outcome).toMatchObject({ detail: { status: 400, body: expect.not.stringContaining('zzzz') } });
   });
 });
 
