@@ -156,7 +156,11 @@ describe('createUnsubscribeHandler', () => {
       ?.split('/')
       .at(-1);
     const base = link.slice(0, link.lastIndexOf('/'));
+    const bytes = Buffer.from(link.slice(base.length + 1), 'base64url');
+    const ofNextVersion = Buffer.concat([Buffer.of(2), bytes.subarray(1)]).toString('base64url');
     const wrong = [
+      `${base}/${ofNextVersion}`,
+      `${base}/${bytes.subarray(0, 1).toString('base64url')}`,
       `${link.slice(0, -1)}${link.endsWith('A') ? 'B' : 'A'}`,
       link.slice(0, -4),
       `${base}/${forged}`,
