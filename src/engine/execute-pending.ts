@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { resolveRecipients } from '../execute/resolve-recipients.ts';
 import type { ConditionServices } from '../match/condition.ts';
 import { allOf, type ConditionTrace } from '../model/condition.ts';
@@ -27,7 +28,7 @@ import { insertDeliveries } from '../store/write-plan.ts';
 import type { RunnableWorkflow } from './compile-workflow.ts';
 import { decideActions, groupByRecipients } from './decide-actions.ts';
 import { skipReason } from './match-batch.ts';
-import { asksMutedInbox, emptyPlan, planAction } from './plan-execution.ts';
+import { asksMutedInbox, emptyPlan, planAction, timeLimit } from './plan-execution.ts';
 
 /** What the execute stage needs from outside. */
 export type ExecuteServices = {
@@ -49,6 +50,8 @@ const firstRetryMs = 2_000;
 /** What this worker cannot run is left out of its next claims; those who can have that long to take it. */
 const leaveMs = 5_000;
 const pageSize = 2_000;
+/** How long composing notifications may go on before others of the process have their turn. */
+const turnMs = 50;
 
 /** The lease ran out and somebody else has the execution: nothing more may be written. */
 class LeaseLost extends Error {}
@@ -173,7 +176,13 @@ async function planGroup(
       : noDeliveryRules;
     for (const { action } of group) {
       const before = rows.deliveries.length;
-      planAction(rows, { executionId: claimed.id, ...source, place: claimed.place, rules }, { action, ...page });
+      const context = { executionId: claimed.id, ...source, place: claimed.place, rules };
+      let { recipients: left } = page;
+      do {
+        left = planAction(rows, context, { ...page, action, recipients: left, isOver: timeLimit(turnMs) });
+        if (left.length > 0) await nextTurn();
+        services.signal.throwIfAborted();
+      } while (left.length > 0);
       planned.set(action.partId, (planned.get(action.partId) ?? 0) + rows.deliveries.length - before);
     }
     await holdingLease(claimed, services, async (client) => {

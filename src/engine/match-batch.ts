@@ -12,7 +12,7 @@ import { type DeliveryRules, noDeliveryRules } from '../store/delivery-rules.ts'
 import type { NewDelivery, NewExecution, NewNotification } from '../store/write-plan.ts';
 import type { RunnableWorkflow } from './compile-workflow.ts';
 import { type ActionDecision, decideActionsNow, groupByRecipients } from './decide-actions.ts';
-import { asksMutedInbox, emptyPlan, planAction } from './plan-execution.ts';
+import { asksMutedInbox, emptyPlan, planAction, timeLimit } from './plan-execution.ts';
 
 /** One event and one workflow whose trigger fits. */
 export type Match = {
@@ -54,6 +54,8 @@ export type BatchLookups = {
 
 /** Above this many deliveries in one batch, what is left waits for the execute stage, which pages. */
 const maxInlineDeliveries = 20_000;
+/** The same for what composing notifications may take, ms: nothing else of the process runs meanwhile. */
+const maxInlineMs = 1_000;
 
 /**
  * Turns matches into executions. What takes no look-up beyond the default directory is planned at once; everything else
@@ -71,7 +73,8 @@ export async function planMatches(matches: readonly Match[], lookups: BatchLooku
     queries.map((query) => ({ tenantId: match.workflow.tenantId, query })),
   );
   const asked = requests.length > 0 && lookups ? await ask(lookups, inline, requests) : nothingAsked;
-  for (const plan of inline) addPlanned(rows, plan, asked);
+  const isOver = timeLimit(maxInlineMs);
+  for (const plan of inline) addPlanned(rows, plan, { ...asked, isOver });
   return rows;
 }
 
@@ -128,24 +131,32 @@ function undecided(match: Match): NewExecution {
   });
 }
 
-function addPlanned(rows: MatchedRows, { match, decision }: InlinePlan, { answers, rules }: Asked): void {
+function addPlanned(
+  rows: MatchedRows,
+  { match, decision }: InlinePlan,
+  { answers, rules, isOver }: Asked & { readonly isOver: () => boolean },
+): void {
   const { event, workflow } = match;
   const id = executionId(event.id, workflow.workflowId, workflow.version);
   const plan = emptyPlan();
   const actions: ActionTrace[] = [...decision.passedOver];
   for (const group of groupByRecipients(decision.due)) {
     const page = audienceOf(match, group[0]?.action.recipients ?? [], answers, group[0]?.action.audience === 'once');
-    if (page === 'too_many' || rows.deliveries.length > maxInlineDeliveries) {
+    if (page === 'too_many' || rows.deliveries.length > maxInlineDeliveries || isOver()) {
       rows.executions.push(undecided(match));
       return;
     }
     for (const { action, conditions } of group) {
       const before = plan.deliveries.length;
-      planAction(
+      const left = planAction(
         plan,
         { executionId: id, event, workflow, place: match.place, rules },
-        { action, recipients: page.recipients, leftOut: page.leftOut },
+        { action, recipients: page.recipients, leftOut: page.leftOut, isOver },
       );
+      if (left.length > 0) {
+        rows.executions.push(undecided(match));
+        return;
+      }
       actions.push({
         partId: action.partId,
         type: action.type,
