@@ -27,13 +27,19 @@ export type DrainLaneOptions = {
   readonly lowWater: LowWaterMark;
   /** After an empty claim the lane claims again every millisecond for this long before it sleeps. */
   readonly lingerMs: number;
-  /** A claim was full: there is more than one lane can take. */
+  /** A claim was full, or a batch takes long: there is more than one lane can take. */
   readonly onBacklog: () => void;
+  /** Whether it helps another lane: then it goes only for what that one would not take alone. */
+  readonly helps: boolean;
 };
 
 /** The lower positions are looked at again this often, and never for more than a twentieth of the time. */
 const fullClaimEveryMs = 250;
 const fullClaimShare = 20;
+/** A transaction costs as much as so many events, or a few more: two lanes that share fewer cost more than one and gain nothing. */
+const worthALane = 10;
+/** While a batch takes longer, other lanes are called to go on with what comes, ms. */
+const longBatchMs = 50;
 
 /**
  * One connection that drains the outbox. A batch is one flight: the writes of the batch before, its commit, and the claim
@@ -59,9 +65,12 @@ export class DrainLane {
     this.#careful = new CarefulMatching(connection, { prepare, caution: options.caution });
   }
 
-  /** Drains until a claim from the start finds nothing, or `signal` is aborted. Answers how many events were matched. */
+  /**
+   * Drains until a claim from the start finds nothing (one that helps: until one finds little), or `signal` is aborted. Answers
+   * how many events were matched.
+   */
   async drain(signal: AbortSignal): Promise<number> {
-    const { fairness, caution } = this.#options;
+    const { fairness, caution, helps } = this.#options;
     this.#drained = 0;
     try {
       if (caution.isRaised) await this.#drainCarefully(signal);
@@ -73,7 +82,7 @@ export class DrainLane {
           continue;
         }
         if (batch.isFull) this.#options.onBacklog();
-        if (signal.aborted || caution.isRaised) {
+        if (signal.aborted || caution.isRaised || (helps && batch.isLittle)) {
           await this.#handle(batch, null);
           return this.#drained;
         }
@@ -213,12 +222,14 @@ export class DrainLane {
     const { express, inOrder } = claimed;
     const isExpress = express.length > 0 && !(this.#wasExpress && inOrder.length > 0);
     this.#wasExpress = isExpress;
+    const isFull = inOrder.length === plan.inOrder?.limit;
     const isWalking = plan.isWalk || this.#options.fairness.isWalking(this.#lane);
     return {
       plan,
       events: express.length === 0 ? inOrder : distinct(isExpress ? express : [...express, ...inOrder]),
       upTo: isExpress ? null : (inOrder.at(-1)?.position ?? null),
-      isFull: inOrder.length === plan.inOrder?.limit,
+      isFull,
+      isLittle: plan.express === null && !isFull && inOrder.length < worthALane,
       isEnd: !isWalking && (plan.inOrder === null || plan.inOrder.after === '0'),
     };
   }
@@ -234,6 +245,7 @@ export class DrainLane {
   async #handle(batch: Batch, next: string | null): Promise<Batch> {
     const suspects = batch.events.filter(({ attempts }) => attempts > 0);
     if (suspects.length > 0) return this.#handleApart(batch, { suspects, next });
+    const callingForHelp = setInterval(this.#options.onBacklog, longBatchMs);
     try {
       const prepared = await this.#prepare(batch.events);
       const writes = prepared.write(this.#connection);
@@ -247,6 +259,8 @@ export class DrainLane {
       if (!isOfTheEvent(error)) throw error;
       await this.#careful.matchOneByOne(batch.events.map(({ position }) => position));
       return next === null ? nothing(batch) : this.#begin('0');
+    } finally {
+      clearInterval(callingForHelp);
     }
   }
 
@@ -286,6 +300,8 @@ type Batch = {
   readonly upTo: string | null;
   /** The claim in order was full: there is more than one lane can take. */
   readonly isFull: boolean;
+  /** One lane takes as much alone. */
+  readonly isLittle: boolean;
   /** Nothing else waits, if there are no events in it. */
   readonly isEnd: boolean;
 };

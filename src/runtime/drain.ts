@@ -24,6 +24,13 @@ export type DrainOptions = {
   readonly costlyLookMs?: number;
 };
 
+type LaneOptions = {
+  /** A statement that takes longer has failed, ms. */
+  readonly withinMs: number;
+  readonly helps: boolean;
+  readonly onError: (error: Error) => void;
+};
+
 type DrainEvents = { drained: [count: number]; asleep: []; failed: [error: Error] };
 
 /** A position that was given out this long ago is visible, or its transaction is a slow one. */
@@ -111,11 +118,15 @@ export class Drain extends EventEmitter<DrainEvents> {
 
   /** A lane beside those that `start` runs; it drains what is there when it is told to. For tests and measurements. */
   async connectLane(): Promise<{ drain: () => Promise<number>; close: () => Promise<void> }> {
-    const lane = await this.#openLane(answerWithinMs.longest, () => undefined);
+    const lane = await this.#openLane({
+      withinMs: answerWithinMs.longest,
+      helps: false,
+      onError: () => undefined,
+    });
     return { drain: () => lane.drain(new AbortController().signal), close: () => lane.close() };
   }
 
-  async #openLane(withinMs: number, onError: (error: Error) => void): Promise<DrainLane> {
+  async #openLane({ withinMs, helps, onError }: LaneOptions): Promise<DrainLane> {
     const { database, processor, lingerMs } = this.#options;
     const connection = await connect(database, {
       applicationName: 'tocsin drain',
@@ -137,6 +148,7 @@ export class Drain extends EventEmitter<DrainEvents> {
       lowWater,
       caution,
       lingerMs,
+      helps,
       onBacklog: () => this.#backlog.emit('ring'),
     });
   }
@@ -150,7 +162,7 @@ export class Drain extends EventEmitter<DrainEvents> {
       let lane: DrainLane | undefined;
       let openedAt = 0;
       try {
-        lane = await this.#openLane(withinMs, (error) => this.emit('failed', error));
+        lane = await this.#openLane({ withinMs, helps: index > 0, onError: (error) => this.emit('failed', error) });
         openedAt = performance.now();
         if (index === 0) await this.#runSentinel(lane, signal);
         else await this.#runHelper(lane, signal);

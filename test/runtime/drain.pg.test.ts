@@ -192,6 +192,32 @@ describe('Drain', () => {
     expect(failed.length).toBeGreaterThan(0);
   });
 
+  test('a batch that takes long holds up no other event', async () => {
+    const { processor, seen } = recorder();
+    const { promise: isOver, resolve: end } = Promise.withResolvers<void>();
+    const holdingUp: EventProcessor = {
+      prepare: async (connection, events, version) => {
+        if (events.some(({ entityId }) => entityId === 'long')) await isOver;
+        return processor.prepare(connection, events, version);
+      },
+    };
+    const drain = startDrain(holdingUp);
+    await listen(drain);
+    await once(drain, 'asleep');
+    await t.sql(event('long'));
+    drain.wake();
+    await until('it is claimed', async () => {
+      const { rows } = await t.sql('select 1 from tocsin.events for update skip locked');
+      return rows.length === 0;
+    });
+    for (const id of ['short', 'shorter']) {
+      await t.sql(event(id));
+      await until('the other is matched', async () => seen.includes(id), 5_000);
+    }
+    end();
+    await until('it is matched too', async () => seen.length === 3);
+  });
+
   test('matches each event once with several lanes and small batches', async () => {
     const { processor, seen } = recorder();
     await t.sql(
