@@ -4,6 +4,7 @@ import type { Notification } from '../model/notification.ts';
 import { type Page, pageOf } from '../model/page.ts';
 import { parseInput } from '../model/parse-input.ts';
 import { err, ok, type Result } from '../model/result.ts';
+import { isStorableText } from '../model/storable-text.ts';
 import type { Database, Transaction } from '../store/database.ts';
 import {
   countUnread,
@@ -43,6 +44,8 @@ export class InboxService {
   async list(tenantId: string, userId: string, filter: z.input<typeof listInput> = {}): Answer<Page<Notification>> {
     const given = parseInput(listInput, filter);
     if (!given.ok) return err(invalid('the filter', given.error));
+    const refusal = checkUserId(userId);
+    if (refusal) return err(refusal);
     const { status, limit, cursor } = given.value;
     const page = { status: status ?? ('current' as const), beforeId: cursor ?? null, limit: limit + 1 };
     return withTenant(this.#database, { tenantId }, async (orm) =>
@@ -52,6 +55,7 @@ export class InboxService {
 
   /** How many notifications are neither read nor archived. */
   async unreadCount(tenantId: string, userId: string): Promise<number> {
+    if (checkUserId(userId)) return 0;
     const counted = await withTenant(this.#database, { tenantId }, async (orm) =>
       ok(await countUnread(orm, { tenantId, userId })),
     );
@@ -100,6 +104,7 @@ export class InboxService {
 
   /** Marks everything that is unread and not archived as read; answers how many there were. */
   async markAllRead(tenantId: string, userId: string, options: WriteOptions = {}): Promise<number> {
+    if (checkUserId(userId)) return 0;
     const marked = await withTenant(this.#database, { tenantId, tx: options.tx }, async (orm) =>
       ok(await markAllRead(orm, { tenantId, userId })),
     );
@@ -119,6 +124,8 @@ export class InboxService {
         ]),
       );
     }
+    const refusal = checkUserId(inbox.userId);
+    if (refusal) return err(refusal);
     const foreign = ids.filter((id) => !isUuid(id));
     return withTenant(this.#database, { tenantId: inbox.tenantId, tx: options.tx }, async (orm) => {
       const [missing] = foreign.length > 0 ? foreign : await markNotifications(orm, inbox, { mark, ids });
@@ -127,4 +134,10 @@ export class InboxService {
       return err(new WorkflowError('not_found', message));
     });
   }
+}
+
+/** What PostgreSQL cannot be asked for; null when nothing is wrong. */
+function checkUserId(userId: string): WorkflowError | null {
+  if (isStorableText(userId)) return null;
+  return invalid('the user', [{ path: 'userId', message: 'holds a NUL character or half of a surrogate pair' }]);
 }

@@ -98,6 +98,10 @@ export const serviceCases: Readonly<Record<string, Case>> = Object.fromEntries(
       verifySmtp: operator('asks the mail server'),
       close: operator('ends everything'),
     },
+    database: {
+      transaction: host('a transaction of the login, for code of the host'),
+      close: operator('ends everything'),
+    },
     capture: {
       install: operator('puts triggers on tables of the host'),
       verify: operator('looks at triggers of the host’s tables'),

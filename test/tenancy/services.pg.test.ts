@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { EventEmitter } from 'node:events';
 import { beforeAll, describe, expect, test } from 'vitest';
 import * as api from '../../src/index.ts';
 import { unwrap } from '../../src/model/result.ts';
@@ -21,12 +22,21 @@ beforeAll(async () => {
 function membersOf(tocsin: Tocsin): string[] {
   return Object.entries(tocsin).flatMap(([name, value]) => {
     if (typeof value === 'function') return [`tocsin.${name}`];
-    const prototype = Object.getPrototypeOf(value) as object;
-    if (prototype === Object.prototype) return [];
-    return Object.getOwnPropertyNames(prototype)
-      .filter((member) => member !== 'constructor')
-      .map((member) => `${name}.${member}`);
+    return namesIn(value).map((member) => `${name}.${member}`);
   });
+}
+
+/** What a class declares, and the classes it extends; functions of the object itself. */
+function namesIn(value: object): string[] {
+  const names = Object.entries(value).flatMap(([name, own]) => (typeof own === 'function' ? [name] : []));
+  for (
+    let prototype = Object.getPrototypeOf(value) as object;
+    prototype !== Object.prototype && prototype !== EventEmitter.prototype;
+    prototype = Object.getPrototypeOf(prototype) as object
+  ) {
+    names.push(...Object.getOwnPropertyNames(prototype).filter((name) => name !== 'constructor'));
+  }
+  return names;
 }
 
 const attacks = Object.entries(serviceCases).flatMap(([name, one]) =>
