@@ -23,9 +23,12 @@ import type { CapturedTable } from './capture-registry.ts';
 /** Rows above this are captured as their key and tenant columns only. */
 export const largestImageBytes = 16 * 1024 * 1024;
 
+/** Characters of a setting, as of domain events: a worker holds those of a whole batch. */
+const longestSetting = 255;
+
 /** The settings an event takes from the writer's session. */
-const sessionValues = `nullif(pg_catalog.current_setting('tocsin.actor', true), ''),
-    nullif(pg_catalog.current_setting('tocsin.trace_context', true), ''),
+const sessionValues = `nullif(pg_catalog.left(pg_catalog.current_setting('tocsin.actor', true), ${longestSetting}), ''),
+    nullif(pg_catalog.left(pg_catalog.current_setting('tocsin.trace_context', true), ${longestSetting}), ''),
     nullif(pg_catalog.right(pg_catalog.current_setting('tocsin.causation', true), 2048), '')`;
 
 /** The body (plpgsql) of the trigger function of one table and operation. The same capture gives the same text. */

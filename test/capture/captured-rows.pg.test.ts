@@ -196,10 +196,15 @@ describe('a captured table', () => {
     await run("insert into notes values (2, 't')");
     await run('commit');
     await run("insert into notes values (3, 't')");
+    // A worker holds those of a whole batch.
+    for (const setting of ['actor', 'trace_context'])
+      await run(`select set_config('tocsin.${setting}', repeat('ü', 1000000), false)`);
+    await run("insert into notes values (4, 't')");
     expect((await eventsOf(db, 'notes')).map(({ actor, trace }) => [actor, trace])).toEqual([
       [null, null],
       ['ann', '00-ab-cd-01'],
       [null, null],
+      ['ü'.repeat(255), 'ü'.repeat(255)],
     ]);
   });
 
