@@ -16,10 +16,12 @@ const db = useTestDatabase();
 const columns: Record<string, { type: FieldType; sql: string; values: readonly string[] }> = {
   name: {
     type: 'text',
-    sql: 'text',
+    // As the database of a host may sort: a before B, and é before f.
+    sql: 'text collate "und-x-icu"',
     values: [
       '',
       'a',
+      'B',
       'ab',
       'A%b',
       'x_y',
