@@ -10,6 +10,7 @@ import { drainBenchmark } from './drain.ts';
 import { drainPeersBenchmark } from './drain-peers.ts';
 import { evaluateBenchmark } from './evaluate.ts';
 import { fairnessBenchmark } from './fairness.ts';
+import { fairnessWebhooksBenchmark } from './fairness-webhooks.ts';
 import { fanOutBenchmark } from './fan-out.ts';
 import { growthBenchmark, growthMillionBenchmark } from './growth.ts';
 import { latencyBenchmark } from './latency.ts';
@@ -44,6 +45,7 @@ export const benchmarks: readonly Benchmark[] = [
   growthBenchmark,
   growthMillionBenchmark,
   fairnessBenchmark,
+  fairnessWebhooksBenchmark,
   backlogBenchmark,
   soakBenchmark,
 ];

@@ -30,12 +30,13 @@ async function addSales(database: Database, tenant: string): Promise<void> {
 export async function publishActionWorkflow(
   database: Database,
   action: WorkflowInput['actions'][number],
+  tenant: string = tenantId,
 ): Promise<void> {
   await migrate(database);
-  await addSales(database, tenantId);
+  await addSales(database, tenant);
   const workflows = new WorkflowService({ database, handlers: createHandlers() });
   const workflow = orderWorkflow({ name: 'every order', limit: 500, action: 'notification' });
-  unwrap(await workflows.createWorkflow(tenantId, { ...workflow, actions: [action] }));
+  unwrap(await workflows.createWorkflow(tenant, { ...workflow, actions: [action] }));
 }
 
 /** Publishes so many more, of which none fires. */
