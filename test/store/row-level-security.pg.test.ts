@@ -257,6 +257,19 @@ describe('schema tocsin', () => {
     for (const { name, settings } of rows) expect(settings, name).toEqual(['search_path=pg_catalog, pg_temp']);
   });
 
+  test('has no table without a tenant but these, which are of all', async () => {
+    const { rows } = await db.database.pool.query(
+      `select c.relname as name
+       from pg_class c
+       where c.relnamespace = 'tocsin'::regnamespace
+         and c.relkind in ('r', 'p', 'm', 'v', 'f')
+         and not exists (select from pg_attribute a where a.attrelid = c.oid and a.attname = 'tenant_id' and not a.attisdropped)
+       order by 1`,
+    );
+    const names = rows.map(({ name }) => name);
+    expect(names).toEqual(['captures', 'definitions_version', 'entity_types', 'migrations', 'workers']);
+  });
+
   test('lets nobody create in it, and the roles have what they are granted and no way to each other', async () => {
     const { rows } = await db.database.pool.query(
       `select rolname as role, rolcanlogin or rolsuper or rolbypassrls or rolcreaterole as "isMore",
