@@ -1,5 +1,5 @@
 // Checks package.json and the lock file: no version with a known advisory (advisory-floors.json), nothing native and no install
-// script in what hosts install, exact versions, a hash for every package, licenses that let hosts use it.
+// script in what hosts install, exact versions, a hash for every package, all of them from the registry, licenses that let hosts use it.
 // A directory to look at may be given; default is the current one.
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -8,6 +8,8 @@ const root = process.argv[2] ?? '.';
 const [manifest, lock, known] = ['package.json', 'package-lock.json', '.ci/advisory-floors.json'].map((file) =>
   JSON.parse(readFileSync(join(root, file), 'utf8')),
 );
+
+const registry = 'https://registry.npmjs.org/';
 
 const licenses = [
   '0BSD',
@@ -24,8 +26,8 @@ const licenses = [
 const packages = Object.entries(lock.packages)
   .filter(([path]) => path !== '')
   .map(([path, entry]) => ({ path, name: entry.name ?? path.replace(/^.*node_modules\//, ''), ...entry }));
-/** What `npm install tocsin` brings along. */
-const production = packages.filter(({ dev, devOptional, link }) => !dev && !devOptional && !link);
+/** What `npm install tocsin` may bring along: npm calls `devOptional` what is optional for hosts and needed here too. */
+const production = packages.filter(({ dev, link }) => !dev && !link);
 
 /** Below 0 when the version is older; a pre-release counts as its release. */
 function compareVersions(one, other) {
@@ -88,6 +90,13 @@ function withoutHash() {
     .map(({ path, version }) => `${path} ${version} has no sha512 hash in the lock file`);
 }
 
+/** A lock file may send npm anywhere, with a hash that fits what is there. */
+function fromElsewhere() {
+  return packages
+    .filter(({ resolved, link }) => !link && resolved !== undefined && !resolved.startsWith(registry))
+    .map(({ path, version, resolved }) => `${path} ${version} would be fetched from ${resolved}`);
+}
+
 function withoutLicense() {
   return production
     .filter(({ license }) => !licenses.includes(license))
@@ -100,6 +109,7 @@ const problems = [
   ...nativeOrScripted(),
   ...inexactVersions(),
   ...withoutHash(),
+  ...fromElsewhere(),
   ...withoutLicense(),
 ];
 for (const problem of problems) console.error(problem);

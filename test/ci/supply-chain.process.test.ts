@@ -94,6 +94,7 @@ describe('the supply chain check', () => {
     expect(await problem({ cpu: ['x64'], optional: true })).toEqual([`${path} 2.0.0 is made for one platform`]);
     expect(await problem({}, [`${path}/build/a.node`])).toEqual([`${path} 2.0.0 has a native module: build/a.node`]);
     expect(await problem({}, [`${path}/binding.gyp`])).toEqual([`${path} 2.0.0 has a native module: binding.gyp`]);
+    expect(await problem({ hasInstallScript: true, devOptional: true })).toHaveLength(1);
     expect(await problem({ hasInstallScript: true, cpu: ['x64'], dev: true }, [`${path}/a.node`])).toEqual([]);
   });
 
@@ -111,6 +112,14 @@ describe('the supply chain check', () => {
     const expected = ['node_modules/x 2.0.0 has no sha512 hash in the lock file'];
     expect(await problemsOf({ packages: { 'node_modules/x': without } })).toEqual(expected);
     expect(await problemsOf({ packages: { 'node_modules/x': { ...good, integrity: 'sha1-x' } } })).toEqual(expected);
+  });
+
+  test('fails for a package that would be fetched from elsewhere', async () => {
+    const from = (resolved: string) => problemsOf({ packages: { 'node_modules/x': { ...good, resolved, dev: true } } });
+    expect(await from('https://registry.npmjs.org/x/-/x-2.0.0.tgz')).toEqual([]);
+    for (const resolved of ['https://registry.npmjs.org.evil.example/x.tgz', 'git+ssh://git@github.com/a/x.git#1']) {
+      expect(await from(resolved)).toEqual([`node_modules/x 2.0.0 would be fetched from ${resolved}`]);
+    }
   });
 
   test('fails for a license that hosts may not be able to take', async () => {
