@@ -39,7 +39,7 @@ function watched(list: readonly Json[]): { list: readonly Json[]; reads: { count
   return { list: proxy, reads };
 }
 
-const moments = Array.from({ length: 200_000 }, (_, index) => `2026-01-01T00:00:00.${index}`);
+const moments = Array.from({ length: 20_000 }, (_, index) => `2026-01-01T00:00:00.${index}`);
 
 describe('searchShare', () => {
   test('is the same for each condition of a workflow, those of its actions and inner ones included', () => {
@@ -56,15 +56,15 @@ describe('searchShare', () => {
     ['search a list', { field: 'x', operator: 'contains', value: 'y' }, (x) => ({ x })],
     ['look for a field in a list', { field: 'at', operator: 'in', valueField: 'x' }, (x) => ({ x, at: '2026-01-02' })],
     ['compare two lists', { field: 'x', operator: 'eq', valueField: 'y' }, (x) => ({ x, y: [...moments, 1].slice(1) })],
-  ])('does not let a thousand conditions each %s that is huge', (_what, condition, payload) => {
+  ])('does not let hundreds of conditions each %s that is huge', (_what, condition, payload) => {
     const { list, reads } = watched(moments);
-    const all = manyOf(condition, 1_000);
+    const all = manyOf(condition, 200);
     const subject = subjectOf({ payload: payload(list) });
     reads.count = 0;
     expect(all.test(subject)).toBe('error');
     const [trace] = all.trace(subject);
     expect(trace?.children?.[0]?.children?.[0]?.error).toBe(
-      'the record holds more than one of so many conditions may look through (100000 characters)',
+      'the record holds more than one of so many conditions may look through (500000 characters)',
     );
     expect(reads.count).toBeLessThan(3 * moments.length);
   });
