@@ -5,7 +5,7 @@ import type { Json } from '../model/json.ts';
 import { err, ok, type Result } from '../model/result.ts';
 import { checkOperand, fieldTypeAt } from './check-operand.ts';
 import type { AccessPredicate, Comparison, Subject } from './condition.ts';
-import { fieldReader } from './field-reader.ts';
+import { type FieldReader, fieldReader } from './field-reader.ts';
 import type {
   BinaryOperator,
   ChangeOperator,
@@ -62,17 +62,17 @@ export function fieldTest(operator: Operator, context: FieldTestContext): Result
   }
 }
 
-/** A test that is undecided where one of these fields holds more than it may look through. One without a field is quick. */
-function withinShare(test: FieldTest, fields: readonly (readonly string[])[], { share }: FieldTestContext): FieldTest {
-  const readers = fields.map((segments) => fieldReader(segments));
+/** A test that is undecided where a field, or one of two, holds more than it may look through. Without a field it is quick. */
+function withinShare(
+  test: FieldTest,
+  [one, other]: readonly [FieldReader, FieldReader?],
+  { share }: FieldTestContext,
+): FieldTest {
   const isTooMuch = (subject: Subject) => {
-    let isOver = false;
-    for (const read of readers) {
-      const value = read(subject);
-      if (value === undefined) return false;
-      isOver ||= exceeds(value, share);
-    }
-    return isOver;
+    const value = one(subject);
+    if (other === undefined || value === undefined) return exceeds(value, share);
+    const second = other(subject);
+    return second !== undefined && (exceeds(value, share) || exceeds(second, share));
   };
   // Without the comparison in its parts, which knows no share.
   const { comparison: _unbounded, ...bounded } = test;
@@ -114,7 +114,7 @@ function againstValue(operator: BinaryOperator, context: FieldTestContext): Resu
     access: access ? [access] : [],
     isDecidedByAccess: access !== null && operator.isDecidedByAccess?.(right) === true,
   };
-  return ok(foldCase || operator.searches === true ? withinShare(test, [segments], context) : test);
+  return ok(foldCase || operator.searches === true ? withinShare(test, [fieldReader(segments)], context) : test);
 }
 
 function againstField(
@@ -154,7 +154,7 @@ function againstField(
     ],
     access: [],
   };
-  return ok(withinShare(test, [segments, rightSegments], context));
+  return ok(withinShare(test, [readLeft, readRight], context));
 }
 
 function fix(operator: BinaryOperator, right: Json, { share }: FieldTestContext): FixedDecision {
@@ -212,7 +212,7 @@ function changeTest(operator: ChangeOperator, context: FieldTestContext): Result
       ...(from === undefined ? [] : [{ segments: previous, values: [from] }]),
     ],
   };
-  return ok(withinShare(test, [previous, segments], context));
+  return ok(withinShare(test, [before, after], context));
 }
 
 function checkChangeValues(

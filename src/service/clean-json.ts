@@ -1,5 +1,5 @@
 import type { Issue } from '../errors.ts';
-import { Decimal } from '../model/decimal.ts';
+import { Decimal, exactNumber } from '../model/decimal.ts';
 import { type Json, stringifyJson } from '../model/json.ts';
 import { pathText } from '../model/parse-input.ts';
 import { isStorableText } from '../model/storable-text.ts';
@@ -41,7 +41,8 @@ class Cleaner {
     if (this.isExhausted) return null;
     if (value === null || typeof value === 'boolean' || typeof value === 'bigint' || value instanceof Decimal)
       return value;
-    if (typeof value === 'number') return Number.isFinite(value) ? value : this.#refuse(keys, `${value} is not JSON`);
+    if (typeof value === 'number')
+      return Number.isFinite(value) ? asItIsRead(value) : this.#refuse(keys, `${value} is not JSON`);
     if (typeof value === 'string') return this.#cleanText(value, keys);
     if (typeof value !== 'object') return this.#refuse(keys, `a value of type ${typeof value} is not JSON`);
     if (keys.length >= maxDefinitionDepth) {
@@ -77,6 +78,11 @@ class Cleaner {
     this.issues.push({ path: pathText('', keys), message });
     return null;
   }
+}
+
+/** A whole number beyond 2^53 comes back as a bigint: parts that name one are then as they were. */
+function asItIsRead(value: number): Json {
+  return Number.isInteger(value) ? exactNumber(String(value)) : value;
 }
 
 /** Also an object of another realm, whose prototype is not our Object.prototype. */

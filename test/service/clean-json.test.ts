@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { parseJson, stringifyJson } from '../../src/model/json.ts';
 import { cleanJson, maxDefinitionBytes, maxDefinitionDepth } from '../../src/service/clean-json.ts';
 
 describe('cleanJson', () => {
@@ -8,6 +9,12 @@ describe('cleanJson', () => {
     expect(clean).toEqual({ value: { a: [1, 'x', null, true, 2n ** 60n], c: { d: {} } }, issues: [] });
     expect(clean.value).not.toBe(input);
     expect(clean.value).not.toHaveProperty('b');
+  });
+
+  test('holds whole numbers as they are read again', () => {
+    const { value } = cleanJson([2 ** 53, -(2 ** 60), 1e21, -0, 5, 0.1]);
+    expect(value).toEqual([9007199254740992n, -1152921504606847000n, 1e21, 0, 5, 0.1]);
+    expect(parseJson(stringifyJson(value))).toEqual(value);
   });
 
   test('names every place that JSON or PostgreSQL cannot hold', () => {
