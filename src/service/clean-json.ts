@@ -50,7 +50,9 @@ class Cleaner {
       this.isTooDeep = true;
       return null;
     }
-    if (Array.isArray(value)) return Array.from(value, (part: unknown, index) => this.clean(part, [...keys, index]));
+    // By index: an array may have an iterator of any kind.
+    if (Array.isArray(value))
+      return Array.from({ length: value.length }, (_, index) => this.clean(value[index], [...keys, index]));
     if (!isPlainObject(value)) return this.#refuse(keys, `a ${value.constructor?.name ?? 'class'} is not JSON`);
     return this.#cleanObject(value, keys);
   }

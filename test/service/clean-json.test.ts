@@ -17,6 +17,10 @@ describe('cleanJson', () => {
     expect(parseJson(stringifyJson(value))).toEqual(value);
   });
 
+  test('reads an array by its elements, whatever it was made to inherit', () => {
+    expect(cleanJson(Object.setPrototypeOf(['a', 1], new Map()))).toEqual({ value: ['a', 1], issues: [] });
+  });
+
   test('names every place that JSON or PostgreSQL cannot hold', () => {
     const { issues } = cleanJson({
       total: Number.NaN,
