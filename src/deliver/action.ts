@@ -101,6 +101,8 @@ export type CompiledAction =
       readonly kind: 'inbox';
       /** Pure. The engine writes the notification in the transaction that records the delivery: exactly once. */
       readonly compose: (context: MessageContext) => Result<NotificationContent, string>;
+      /** Whether it reads the recipient. If not, it is composed once for all who are told of an event. Default: true. */
+      readonly isPersonal?: boolean;
       readonly reads: readonly FieldRead[];
       /** Stored templates and secrets it names, for checking when saved. */
       readonly references: readonly ActionReference[];

@@ -1,10 +1,11 @@
-import type { MessageContext } from '../deliver/action.ts';
 import type { AudiencePage } from '../execute/audience.ts';
 import { deliveryId } from '../model/derived-id.ts';
 import type { WorkflowEvent } from '../model/event.ts';
 import { stringifyJson } from '../model/json.ts';
+import type { NotificationContent } from '../model/notification.ts';
 import { deliveryPlace, type Place } from '../model/ordering.ts';
 import type { Recipient } from '../model/recipient.ts';
+import type { Result } from '../model/result.ts';
 import type { DeliveryRules } from '../store/delivery-rules.ts';
 import type { NewDelivery, NewNotification } from '../store/write-plan.ts';
 import type { RunnableAction, RunnableWorkflow } from './compile-workflow.ts';
@@ -49,9 +50,10 @@ export function planAction(
     addPending(plan, context, { action, recipient: null });
     return [];
   }
+  const add = adderOf(plan, context, action);
   for (const [index, recipient] of recipients.entries()) {
     if (index > 0 && isOver()) return recipients.slice(index);
-    addRecipient(plan, context, { action, recipient });
+    add(recipient);
   }
   for (const { recipientId, reason } of leftOut) {
     plan.deliveries.push(newDelivery(context, { action, recipientId, recipient: null, status: 'skipped', reason }));
@@ -65,6 +67,54 @@ export function timeLimit(ms: number): () => boolean {
   return () => performance.now() > endsAt;
 }
 
+function adderOf(plan: Plan, context: PlanContext, action: RunnableAction): (recipient: Recipient) => void {
+  if (action.compiled?.kind !== 'inbox') return (recipient) => addRecipient(plan, context, { action, recipient });
+  const { compose, isPersonal = true } = action.compiled;
+  const { event, workflow } = context;
+  const named = { id: workflow.workflowId, name: workflow.name, version: workflow.version };
+  let content: Result<NotificationContent, string> | undefined;
+  return (recipient) => {
+    if (hasMutedInbox(context, action, recipient.id)) {
+      const skipped = { recipientId: recipient.id, recipient: null, status: 'skipped', reason: 'opted_out' } as const;
+      plan.deliveries.push(newDelivery(context, { action, ...skipped }));
+      return;
+    }
+    if (isPersonal || content === undefined) content = compose({ event, workflow: named, recipient });
+    addNotification(plan, context, { action, recipient, content });
+  };
+}
+
+function addNotification(
+  plan: Plan,
+  context: PlanContext,
+  composed: { action: RunnableAction; recipient: Recipient; content: Result<NotificationContent, string> },
+): void {
+  const { action, recipient, content } = composed;
+  if (!content.ok) {
+    // It keeps its recipient, so that it can be redriven.
+    const kept = { recipientId: recipient.id, recipient: stringifyJson(recipient) };
+    plan.deliveries.push(newDelivery(context, { action, ...kept, status: 'dead', reason: content.error }));
+    plan.failed += 1;
+    return;
+  }
+  const delivery = newDelivery(context, {
+    action,
+    recipientId: recipient.id,
+    recipient: null,
+    status: 'delivered',
+    reason: null,
+  });
+  plan.deliveries.push(delivery);
+  plan.done += 1;
+  plan.notifications.push({
+    id: delivery.id,
+    tenantId: delivery.tenantId,
+    userId: recipient.id,
+    executionId: context.executionId,
+    ...content.value,
+  });
+}
+
 function addRecipient(
   plan: Plan,
   context: PlanContext,
@@ -72,39 +122,7 @@ function addRecipient(
 ): void {
   const { action, recipient } = target;
   const { compiled } = action;
-  if (compiled?.kind === 'inbox') {
-    if (hasMutedInbox(context, action, recipient.id)) {
-      const skipped = { recipientId: recipient.id, recipient: null, status: 'skipped', reason: 'opted_out' } as const;
-      plan.deliveries.push(newDelivery(context, { action, ...skipped }));
-      return;
-    }
-    const message: MessageContext = {
-      event: context.event,
-      workflow: { id: context.workflow.workflowId, name: context.workflow.name, version: context.workflow.version },
-      recipient,
-    };
-    const content = compiled.compose(message);
-    const status = content.ok ? 'delivered' : 'dead';
-    const reason = content.ok ? null : content.error;
-    // One that could not be composed keeps its recipient, so that it can be redriven.
-    const kept = content.ok ? null : stringifyJson(recipient);
-    const delivery = newDelivery(context, { action, recipientId: recipient.id, recipient: kept, status, reason });
-    plan.deliveries.push(delivery);
-    if (!content.ok) {
-      plan.failed += 1;
-      return;
-    }
-    plan.done += 1;
-    plan.notifications.push({
-      id: delivery.id,
-      tenantId: delivery.tenantId,
-      userId: recipient.id,
-      executionId: context.executionId,
-      ...content.value,
-    });
-    return;
-  }
-  const refusal = compiled?.refuses?.(recipient) ?? null;
+  const refusal = compiled?.kind === 'external' ? (compiled.refuses?.(recipient) ?? null) : null;
   if (refusal === null) addPending(plan, context, { action, recipient });
   else {
     plan.deliveries.push(

@@ -18,11 +18,16 @@ export const mailRoots = [...messageRoots, 'unsubscribe_url'] as const;
 /** A message's context as the data its templates read; `more` are names beside the usual ones. */
 export function messageData(context: MessageContext, more: Record<string, unknown> = {}): Record<string, unknown> {
   const { event, recipient, workflow } = context;
+  let data: ReturnType<typeof eventData> | undefined;
   return {
     ...more,
     payload: event.payload,
     previous: event.previous,
-    event: eventData(event),
+    // Few templates read it.
+    get event() {
+      data ??= eventData(event);
+      return data;
+    },
     recipient: recipient && recipientData(recipient),
     workflow,
   };

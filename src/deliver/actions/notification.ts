@@ -33,8 +33,10 @@ export const notificationAction: ActionHandler<z.output<typeof notificationConfi
       });
     }
     if (templates.issues.length > 0) return err(templates.issues);
+    const paths = [title, message, link].flatMap((template) => template?.paths ?? []);
     return ok({
       kind: 'inbox',
+      isPersonal: paths.some(([root]) => root === 'recipient'),
       reads: templates.reads,
       references: templates.references,
       compose: (context) => {
