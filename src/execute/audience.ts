@@ -134,8 +134,12 @@ export class Audience {
     this.#told++;
   }
 
-  #leaveOut(part: RecipientPart, recipientId: string, reason: Reason): void {
+  #leaveOut(part: RecipientPart, namedId: string, reason: Reason): void {
+    this.#seen.add(namedId);
+    const recipientId = storableText(namedId);
+    // Ids that cannot be stored as they are may come to the same text, or to the id of somebody who is named.
+    if (recipientId !== namedId && this.#seen.has(recipientId)) return;
     this.#seen.add(recipientId);
-    this.#leftOut.push({ recipientId: storableText(recipientId), partId: part.partId, reason });
+    this.#leftOut.push({ recipientId, partId: part.partId, reason });
   }
 }

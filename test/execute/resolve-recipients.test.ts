@@ -230,6 +230,20 @@ describe('resolveRecipients', () => {
     ]);
   });
 
+  test('leaves out only one of those whose ids come to the same text, and none who is told by that id', async () => {
+    const odd = [
+      sampleUser('half \ud800'),
+      sampleUser('nul \u0000'),
+      sampleUser('nul \ud800'),
+      sampleUser('half \uFFFD'),
+    ];
+    const directory = memoryDirectory(odd.map((user) => ({ tenantId: 'acme', user, roles: ['sales'] })));
+    const told = asking('p1', users('half \uFFFD'));
+    const { told: ids, leftOut } = await resolve([told, asking('p2', role('sales'))], { directory });
+    expect(ids).toEqual(['half \uFFFD']);
+    expect(leftOut.map(({ recipientId }) => recipientId)).toEqual(['nul \uFFFD']);
+  });
+
   test('runs custom resolvers and looks their ids up in the directory', async () => {
     const part = custom('p1', async ({ event, tenantId }) => [`${event.payload === null}`, 'ann', tenantId, 'ann']);
     expect(await resolve([part])).toMatchObject({
