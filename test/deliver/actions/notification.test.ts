@@ -29,6 +29,15 @@ describe('notificationAction', () => {
     });
   });
 
+  test.each([
+    [{ title: 't', message: '{{ payload.note }} {{ event.actor }} {{ workflow.name }}' }, false],
+    [{ title: 'for {{ recipient.name }}', message: 'm' }, true],
+    [{ title: 't', message: '{% set to = recipient %}{{ to.id }}' }, true],
+    [{ title: 't', message: 'm', link: '/people/{{ recipient.id }}' }, true],
+  ])('%j: differs between recipients: %s', (config, isPersonal) => {
+    expect(compileAction(notificationAction, config).action).toMatchObject({ kind: 'inbox', isPersonal });
+  });
+
   test('has priority medium and no link unless told', () => {
     expect(compose({ title: 't', message: 'm' })).toMatchObject({ value: { priority: 'medium', link: null } });
   });
