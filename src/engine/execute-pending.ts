@@ -1,4 +1,5 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
+import type { AudiencePage } from '../execute/audience.ts';
 import { resolveRecipients } from '../execute/resolve-recipients.ts';
 import type { ConditionServices } from '../match/condition.ts';
 import { allOf, type ConditionTrace } from '../model/condition.ts';
@@ -12,23 +13,30 @@ import {
 } from '../model/execution.ts';
 import { stringifyJson } from '../model/json.ts';
 import type { Directory } from '../model/recipient.ts';
+import type { Runner } from '../store/connection.ts';
 import type { Database } from '../store/database.ts';
-import { noDeliveryRules, readInboxRules } from '../store/delivery-rules.ts';
+import {
+  type DeliveryRules,
+  noDeliveryRules,
+  readInboxRules,
+  tenantsWithMutedInboxes,
+} from '../store/delivery-rules.ts';
 import { leaveExecution } from '../store/left-executions.ts';
 import { parkBehindOthers } from '../store/ordered-lines.ts';
 import {
   type ClaimedExecution,
   finishExecution,
+  hasDeliveries,
   plannedRecipients,
   postponeExecution,
   releaseExecution,
   renewExecutionLease,
 } from '../store/pending-executions.ts';
-import { insertDeliveries } from '../store/write-plan.ts';
+import { writePage } from '../store/write-plan.ts';
 import type { RunnableWorkflow } from './compile-workflow.ts';
 import { decideActions, groupByRecipients } from './decide-actions.ts';
 import { skipReason } from './match-batch.ts';
-import { asksMutedInbox, emptyPlan, planAction, timeLimit } from './plan-execution.ts';
+import { asksMutedInbox, emptyPlan, type Plan, planAction, timeLimit } from './plan-execution.ts';
 
 /** What the execute stage needs from outside. */
 export type ExecuteServices = {
@@ -87,6 +95,13 @@ export async function executePending(
 }
 
 type Decision = Awaited<ReturnType<typeof decideActions>>;
+type GroupOptions = {
+  readonly claimed: ClaimedExecution;
+  readonly source: Source;
+  readonly services: ExecuteServices;
+  /** Deliveries of the execution stand: a try before this one planned them. */
+  readonly mayStand: boolean;
+};
 type Source = { readonly event: WorkflowEvent; readonly workflow: RunnableWorkflow };
 
 async function decide(
@@ -122,7 +137,11 @@ async function plan(options: {
 }): Promise<ExecutionStatus | 'postponed'> {
   const { claimed, services, conditions, decision } = options;
   const actions: ActionTrace[] = [...decision.passedOver];
-  for (const group of groupByRecipients(decision.due)) actions.push(...(await planGroup(options, group)));
+  // Also what a worker planned that stopped and gave the execution back as if it had not begun.
+  const mayStand = await hasDeliveries(services.database.pool, claimed.id);
+  for (const group of groupByRecipients(decision.due)) {
+    actions.push(...(await planGroup({ ...options, mayStand }, group)));
+  }
   const failedPart = actions.flatMap((action) => action.recipients ?? []).find((part) => part.error !== undefined);
   if (failedPart?.reason && mayTryAgain(claimed)) return postpone(claimed, services, failedPart.reason);
 
@@ -137,17 +156,17 @@ async function plan(options: {
   });
 }
 
-/** Plans the actions that tell the same recipients, page by page; answers what each came to. */
-async function planGroup(
-  options: { claimed: ClaimedExecution; source: Source; services: ExecuteServices },
-  group: Decision['due'],
-): Promise<ActionTrace[]> {
-  const { claimed, source, services } = options;
+/**
+ * Plans the actions that tell the same recipients, page by page, and answers what each came to. While a page is written the
+ * next one is read and planned, so two are held at most; they are written one after the other.
+ */
+async function planGroup(options: GroupOptions, group: Decision['due']): Promise<ActionTrace[]> {
+  const { claimed, source, services, mayStand } = options;
   const first = group[0]?.action;
   const isOnce = first?.audience === 'once';
   // Pages of a try that failed stand: whom they tell counts towards the most that may be told.
   const alreadyTold =
-    claimed.attempts > 1 && first && !isOnce
+    mayStand && first && !isOnce
       ? await plannedRecipients(services.database.pool, { executionId: claimed.id, actionId: first.partId })
       : [];
   const planned = new Map(group.map(({ action }) => [action.partId, 0]));
@@ -165,29 +184,30 @@ async function planGroup(
         timeoutMs: services.lookupTimeoutMs,
         signal: services.signal,
       });
-  for await (const page of pages) {
-    recipients.push(...page.traces);
-    const rows = emptyPlan();
-    const rules = group.some(asksMutedInbox)
-      ? await readInboxRules(
-          services.database.pool,
-          page.recipients.map(({ id }) => ({ tenantId: source.workflow.tenantId, userId: id })),
-        )
-      : noDeliveryRules;
-    for (const { action } of group) {
-      const before = rows.deliveries.length;
-      const context = { executionId: claimed.id, ...source, place: claimed.place, rules };
-      let { recipients: left } = page;
-      do {
-        left = planAction(rows, context, { ...page, action, recipients: left, isOver: timeLimit(turnMs) });
-        if (left.length > 0) await nextTurn();
-        services.signal.throwIfAborted();
-      } while (left.length > 0);
-      planned.set(action.partId, (planned.get(action.partId) ?? 0) + rows.deliveries.length - before);
+  let written: Promise<void> = Promise.resolve();
+  try {
+    for await (const page of pages) {
+      recipients.push(...page.traces);
+      const rows = emptyPlan();
+      const rules = group.some(asksMutedInbox) ? await rulesOfPage(options, page) : noDeliveryRules;
+      for (const { action } of group) {
+        const before = rows.deliveries.length;
+        const context = { executionId: claimed.id, ...source, place: claimed.place, rules };
+        let { recipients: left } = page;
+        do {
+          left = planAction(rows, context, { ...page, action, recipients: left, isOver: timeLimit(turnMs) });
+          if (left.length > 0) await nextTurn();
+          services.signal.throwIfAborted();
+        } while (left.length > 0);
+        planned.set(action.partId, (planned.get(action.partId) ?? 0) + rows.deliveries.length - before);
+      }
+      await written;
+      written = write(options, rows);
+      // It is awaited, but only once the next page is planned.
+      written.catch(() => undefined);
     }
-    await holdingLease(claimed, services, async (client) => {
-      await insertDeliveries(client, await parkBehindOthers(client, rows.deliveries), rows.notifications);
-    });
+  } finally {
+    await written;
   }
   return group.map(({ action, conditions }) => ({
     partId: action.partId,
@@ -198,11 +218,38 @@ async function planGroup(
   }));
 }
 
+/** What those of a page have said about their inboxes, if anybody of the tenant has. */
+async function rulesOfPage({ source, services }: GroupOptions, page: AudiencePage): Promise<DeliveryRules> {
+  const { pool } = services.database;
+  const { tenantId } = source.workflow;
+  const muted = await tenantsWithMutedInboxes(pool, [tenantId]);
+  if (muted.size === 0) return noDeliveryRules;
+  return readInboxRules(
+    pool,
+    page.recipients.map(({ id }) => ({ tenantId, userId: id })),
+  );
+}
+
+/** Writes a page, only while the lease is ours. */
+async function write({ claimed, services, mayStand }: GroupOptions, rows: Plan): Promise<void> {
+  const { database, leaseMs } = services;
+  const { deliveries, notifications } = rows;
+  if (deliveries.length === 0) return;
+  const page = { execution: claimed, leaseMs, mayStand, notifications };
+  const isInLine = deliveries.some(({ place }) => place !== null);
+  const isOurs = isInLine
+    ? await database.transaction(async (_tx, client) =>
+        writePage(client, { ...page, deliveries: await parkBehindOthers(client, deliveries) }),
+      )
+    : await writePage(database.pool, { ...page, deliveries });
+  if (!isOurs) throw new LeaseLost();
+}
+
 /** Writes in one transaction, only while the lease is ours; the row stays locked until the commit. */
 async function holdingLease(
   claimed: ClaimedExecution,
   services: ExecuteServices,
-  write: (client: Parameters<typeof insertDeliveries>[0]) => Promise<void>,
+  write: (client: Runner) => Promise<void>,
 ): Promise<void> {
   await services.database.transaction(async (_tx, client) => {
     const isOurs = await renewExecutionLease(client, { ...claimed, leaseMs: services.leaseMs });

@@ -18,7 +18,7 @@ export function textArray(values: readonly (string | null)[]): ArrayParameter {
 }
 
 /** A `uuid[]`. */
-export function uuidArray(values: readonly string[]): ArrayParameter {
+export function uuidArray(values: readonly (string | null)[]): ArrayParameter {
   return arrayParameter(values, { oid: 2950, bytes: values.length * 16, write: writeUuid });
 }
 

@@ -1,6 +1,7 @@
 import type { ExecutionStatus } from '../model/execution.ts';
 import type { Place } from '../model/ordering.ts';
 import { promptly, type Runner } from './connection.ts';
+import { idRange } from './id-range.ts';
 import { versionOfRow } from './left-executions.ts';
 import { dueInTurn, momentOf, type Turn, turnValues } from './tenants-in-line.ts';
 
@@ -202,6 +203,26 @@ export async function releaseExecution(runner: Runner, claimed: { id: string; le
        and status = 'pending'`,
     [claimed.id, claimed.leaseToken],
   );
+}
+
+/**
+ * Says whether deliveries of an execution stand. Asked by who has its lease, the answer no holds until they write some: nobody
+ * else may.
+ */
+export async function hasDeliveries(runner: Runner, executionId: string): Promise<boolean> {
+  const { lowest, highest } = idRange(executionId, executionId);
+  const result = await runner.query({
+    ...promptly,
+    name: 'tocsin_has_deliveries',
+    text: `
+      select
+      from tocsin.deliveries
+      where execution_id = $1
+        and id between $2 and $3
+      limit 1`,
+    values: [executionId, lowest, highest],
+  });
+  return result.rowCount === 1;
 }
 
 /** Users that deliveries of this action of an execution stand for already: planned before a try that failed. */

@@ -2,6 +2,7 @@ import type { DeliveryStatus, ExecutionStatus } from '../model/execution.ts';
 import type { Priority } from '../model/notification.ts';
 import type { Place } from '../model/ordering.ts';
 import { type ArrayParameter, boolArray, intArray, textArray, uuidArray } from './array-parameter.ts';
+import { bulkRows } from './bulk-rows.ts';
 import { promptly, type Runner } from './connection.ts';
 
 /** An execution as it is first written. */
@@ -90,42 +91,13 @@ export async function insertExecutions(runner: Runner, rows: readonly NewExecuti
   });
 }
 
-/**
- * Writes deliveries and the inbox rows of those that are notifications, in one statement. A delivery that already stands
- * (the page was planned before a crash, or the user is in two of the recipients) stays as it is, and so does its inbox row.
- */
-export async function insertDeliveries(
-  runner: Runner,
-  deliveries: readonly NewDelivery[],
-  notifications: readonly NewNotification[],
-): Promise<void> {
-  if (deliveries.length === 0) return;
-  await runner.query({
-    ...promptly,
-    name: 'tocsin_insert_deliveries',
-    text: `
-      with planned as (
-        ${insertDeliveryRows}
-        on conflict (id) do nothing
-        returning id
-      )
-      insert into tocsin.notifications (${notificationColumns})
-      select ${notificationColumns}
-      from unnest(
-        $14::uuid[], $15::text[], $16::text[], $17::uuid[], $18::text[], $19::text[], $20::text[], $21::text[])
-        as row (${notificationColumns})
-      where id in (select planned.id from planned)`,
-    values: [...deliveryArrays(deliveries), ...notificationArrays(notifications)],
-  });
-}
-
 /** Writes the deliveries of executions that are new in this transaction: none of them can stand, so none is looked for. */
 export async function insertFirstDeliveries(runner: Runner, rows: readonly NewDelivery[]): Promise<void> {
   if (rows.length === 0) return;
   await runner.query({
     name: 'tocsin_insert_first_deliveries',
-    text: insertDeliveryRows,
-    values: deliveryArrays(rows),
+    text: `${insertDeliveries} ${deliveryRows.from(1)}`,
+    values: deliveryRows.parameters(rows),
   });
 }
 
@@ -134,59 +106,118 @@ export async function insertFirstNotifications(runner: Runner, rows: readonly Ne
   if (rows.length === 0) return;
   await runner.query({
     name: 'tocsin_insert_first_notifications',
-    text: `
-      insert into tocsin.notifications (${notificationColumns})
-      select ${notificationColumns}
-      from unnest($1::uuid[], $2::text[], $3::text[], $4::uuid[], $5::text[], $6::text[], $7::text[], $8::text[])
-        as row (${notificationColumns})`,
-    values: notificationArrays(rows),
+    text: `${insertNotifications} ${notificationRows.from(1)}`,
+    values: notificationRows.parameters(rows),
   });
 }
 
-const insertDeliveryRows = `
-        insert into tocsin.deliveries
-          (id, tenant_id, execution_id, action_id, action_type, recipient_id, recipient, queue, status, reason,
-           ordering_key, ordering_position, due_at, completed_at)
-        select id, tenant_id, execution_id, action_id, action_type, recipient_id, recipient::json, queue, status, reason,
-          ordering_key, ordering_position::bigint, now() + coalesce(parked_seconds::int, 0) * interval '1 second',
-          case when status <> 'pending' then now() end
-        from unnest(
-          $1::uuid[], $2::text[], $3::uuid[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[], $10::text[],
-          $11::text[], $12::text[], $13::text[])
-          as row (id, tenant_id, execution_id, action_id, action_type, recipient_id, recipient, queue, status, reason,
-            ordering_key, ordering_position, parked_seconds)`;
+/** A page of an execution that is leased. */
+export type PageToWrite = {
+  readonly execution: { readonly id: string; readonly leaseToken: string };
+  /** So long the lease is prolonged, ms. */
+  readonly leaseMs: number;
+  readonly deliveries: readonly NewDelivery[];
+  /** Of those deliveries that are notifications. */
+  readonly notifications: readonly NewNotification[];
+  /** Some of its deliveries may stand already: they stay as they are, and so do their inbox rows. */
+  readonly mayStand: boolean;
+};
 
-const notificationColumns = 'id, tenant_id, user_id, execution_id, title, message, priority, link';
-
-function deliveryArrays(rows: readonly NewDelivery[]): (ArrayParameter | null)[] {
-  return [
-    uuidArray(rows.map((row) => row.id)),
-    textArray(rows.map((row) => row.tenantId)),
-    uuidArray(rows.map((row) => row.executionId)),
-    textArray(rows.map((row) => row.actionId)),
-    textArray(rows.map((row) => row.actionType)),
-    textArray(rows.map((row) => row.recipientId)),
-    sparseTextArray(rows.map((row) => row.recipient)),
-    textArray(rows.map((row) => row.queue)),
-    textArray(rows.map((row) => row.status)),
-    sparseTextArray(rows.map((row) => row.reason)),
-    ...placeArrays(rows),
-    sparseTextArray(rows.map((row) => row.parkedSeconds?.toString() ?? null)),
-  ];
+/**
+ * Writes a page and prolongs the lease of its execution, in one statement, which is a transaction if it is not in one.
+ *
+ * @returns false when the lease is no longer ours: then nothing was written
+ */
+export async function writePage(runner: Runner, page: PageToWrite): Promise<boolean> {
+  const { execution, leaseMs, deliveries, notifications, mayStand } = page;
+  const result = await runner.query({
+    ...promptly,
+    ...(mayStand ? writeMissingPage : writeFirstPage),
+    values: [
+      execution.id,
+      execution.leaseToken,
+      leaseMs,
+      ...deliveryRows.parameters(deliveries),
+      ...notificationRows.parameters(notifications),
+    ],
+  });
+  return result.rowCount === 1;
 }
 
-function notificationArrays(rows: readonly NewNotification[]): (ArrayParameter | null)[] {
-  return [
-    uuidArray(rows.map((row) => row.id)),
-    textArray(rows.map((row) => row.tenantId)),
-    textArray(rows.map((row) => row.userId)),
-    uuidArray(rows.map((row) => row.executionId)),
-    textArray(rows.map((row) => row.title)),
-    textArray(rows.map((row) => row.message)),
-    textArray(rows.map((row) => row.priority)),
-    sparseTextArray(rows.map((row) => row.link)),
-  ];
+const insertDeliveries = `
+  insert into tocsin.deliveries
+    (id, tenant_id, execution_id, action_id, action_type, recipient_id, recipient, queue, status, reason,
+     ordering_key, ordering_position, due_at, completed_at)
+  select id, tenant_id, execution_id, action_id, action_type, recipient_id, recipient::json, queue, status, reason,
+    ordering_key, ordering_position::bigint, now() + coalesce(parked_seconds::int, 0) * interval '1 second',
+    case when status <> 'pending' then now() end
+  from`;
+
+const insertNotifications = `
+  insert into tocsin.notifications (id, tenant_id, user_id, execution_id, title, message, priority, link)
+  select id, tenant_id, user_id, execution_id, title, message, priority, link
+  from`;
+
+const deliveryRows = bulkRows<NewDelivery>({ name: 'id', type: 'uuid', of: ({ id }) => id }, [
+  { name: 'tenant_id', type: 'text', of: ({ tenantId }) => tenantId },
+  { name: 'execution_id', type: 'uuid', of: ({ executionId }) => executionId },
+  { name: 'action_id', type: 'text', of: ({ actionId }) => actionId },
+  { name: 'action_type', type: 'text', of: ({ actionType }) => actionType },
+  { name: 'recipient_id', type: 'text', of: ({ recipientId }) => recipientId },
+  { name: 'recipient', type: 'text', of: ({ recipient }) => recipient },
+  { name: 'queue', type: 'text', of: ({ queue }) => queue },
+  { name: 'status', type: 'text', of: ({ status }) => status },
+  { name: 'reason', type: 'text', of: ({ reason }) => reason },
+  { name: 'ordering_key', type: 'text', of: ({ place }) => place?.key ?? null },
+  { name: 'ordering_position', type: 'text', of: ({ place }) => place?.position ?? null },
+  { name: 'parked_seconds', type: 'text', of: ({ parkedSeconds }) => parkedSeconds?.toString() ?? null },
+]);
+
+const notificationRows = bulkRows<NewNotification>({ name: 'id', type: 'uuid', of: ({ id }) => id }, [
+  { name: 'tenant_id', type: 'text', of: ({ tenantId }) => tenantId },
+  { name: 'user_id', type: 'text', of: ({ userId }) => userId },
+  { name: 'execution_id', type: 'uuid', of: ({ executionId }) => executionId },
+  { name: 'title', type: 'text', of: ({ title }) => title },
+  { name: 'message', type: 'text', of: ({ message }) => message },
+  { name: 'priority', type: 'text', of: ({ priority }) => priority },
+  { name: 'link', type: 'text', of: ({ link }) => link },
+]);
+
+/** SQL of `writePage`; `planned` ends the statement that writes the deliveries, `told` the one that writes the inbox rows. */
+function pageText({ planned, told }: { planned: string; told: string }): string {
+  const leaseParameters = 3;
+  return `
+  with ours as (
+    update tocsin.executions
+    set due_at = now() + $3 * interval '1 millisecond'
+    where id = $1
+      and lease_token = $2
+      and status = 'pending'
+    returning id
+  ), planned as (
+    ${insertDeliveries} ${deliveryRows.from(1 + leaseParameters)}
+    where exists (select from ours)
+    ${planned}
+  ), told as (
+    ${insertNotifications} ${notificationRows.from(1 + leaseParameters + deliveryRows.size)}
+    where ${told}
+  )
+  select id
+  from ours`;
 }
+
+const writeFirstPage = {
+  name: 'tocsin_write_first_page',
+  text: pageText({ planned: '', told: 'exists (select from ours)' }),
+};
+
+const writeMissingPage = {
+  name: 'tocsin_write_missing_page',
+  text: pageText({
+    planned: 'on conflict (id) do nothing returning id',
+    told: 'id in (select planned.id from planned)',
+  }),
+};
 
 function placeArrays(rows: readonly { readonly place: Place | null }[]): (ArrayParameter | null)[] {
   return [

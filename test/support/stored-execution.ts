@@ -5,7 +5,7 @@ import type { DeliveryStatus, ExecutionStatus, ExecutionTrace } from '../../src/
 import { stringifyJson } from '../../src/model/json.ts';
 import type { Runner } from '../../src/store/connection.ts';
 import { insertHistoryEvent } from '../../src/store/finish-events.ts';
-import { insertDeliveries, insertExecutions } from '../../src/store/write-plan.ts';
+import { insertExecutions, insertFirstDeliveries } from '../../src/store/write-plan.ts';
 import { sampleEvent } from './sample-event.ts';
 
 /** A delivery as the test needs it. */
@@ -88,25 +88,21 @@ async function storeDelivery(
 ): Promise<string> {
   const { tenantId, recipientId, actionId = 'mail', actionType = 'email', status = 'delivered', reason = null } = given;
   const id = deliveryId(given.executionId, actionId, recipientId);
-  await insertDeliveries(
-    runner,
-    [
-      {
-        id,
-        tenantId,
-        executionId: given.executionId,
-        actionId,
-        actionType,
-        recipientId,
-        recipient: null,
-        queue: 'default',
-        status,
-        reason,
-        place: null,
-      },
-    ],
-    [],
-  );
+  await insertFirstDeliveries(runner, [
+    {
+      id,
+      tenantId,
+      executionId: given.executionId,
+      actionId,
+      actionType,
+      recipientId,
+      recipient: null,
+      queue: 'default',
+      status,
+      reason,
+      place: null,
+    },
+  ]);
   await runner.query('update tocsin.deliveries set attempts = $2 where id = $1', [id, given.attempts ?? 0]);
   await runner.query(
     `insert into tocsin.delivery_attempts (delivery_id, attempt, tenant_id, outcome, reason, started_at, duration_ms)
