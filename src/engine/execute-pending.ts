@@ -220,6 +220,7 @@ async function planGroup(options: GroupOptions, group: Decision['due']): Promise
 
 /** What those of a page have said about their inboxes, if anybody of the tenant has. */
 async function rulesOfPage({ source, services }: GroupOptions, page: AudiencePage): Promise<DeliveryRules> {
+  if (page.recipients.length === 0) return noDeliveryRules;
   const { pool } = services.database;
   const { tenantId } = source.workflow;
   const muted = await tenantsWithMutedInboxes(pool, [tenantId]);
