@@ -1,55 +1,27 @@
-import { setImmediate as nextTurn } from 'node:timers/promises';
-import type { AudiencePage } from '../execute/audience.ts';
-import { resolveRecipients } from '../execute/resolve-recipients.ts';
 import type { ConditionServices } from '../match/condition.ts';
 import { allOf, type ConditionTrace } from '../model/condition.ts';
 import type { WorkflowEvent } from '../model/event.ts';
-import {
-  type ActionTrace,
-  type ExecutionStatus,
-  type ExecutionTrace,
-  isCutByQuota,
-  type RecipientTrace,
-} from '../model/execution.ts';
+import { type ActionTrace, type ExecutionStatus, type ExecutionTrace, isCutByQuota } from '../model/execution.ts';
 import { stringifyJson } from '../model/json.ts';
-import type { Directory } from '../model/recipient.ts';
 import type { Runner } from '../store/connection.ts';
-import type { Database } from '../store/database.ts';
-import {
-  type DeliveryRules,
-  noDeliveryRules,
-  readInboxRules,
-  tenantsWithMutedInboxes,
-} from '../store/delivery-rules.ts';
 import { leaveExecution } from '../store/left-executions.ts';
-import { parkBehindOthers } from '../store/ordered-lines.ts';
 import {
   type ClaimedExecution,
   finishExecution,
   hasDeliveries,
-  plannedRecipients,
   postponeExecution,
   releaseExecution,
   renewExecutionLease,
 } from '../store/pending-executions.ts';
-import { writePage } from '../store/write-plan.ts';
 import type { RunnableWorkflow } from './compile-workflow.ts';
 import { decideActions, groupByRecipients } from './decide-actions.ts';
 import { skipReason } from './match-batch.ts';
-import { asksMutedInbox, emptyPlan, type Plan, planAction, timeLimit } from './plan-execution.ts';
+import { LeaseLost, type PageServices, planPages } from './plan-pages.ts';
 
 /** What the execute stage needs from outside. */
-export type ExecuteServices = {
-  readonly database: Database;
-  readonly directory: Directory;
+export type ExecuteServices = PageServices & {
   /** For one execution; its look-ups end with the signal. */
   readonly conditionServices: (signal: AbortSignal) => ConditionServices;
-  readonly leaseMs: number;
-  /** What one look-up may take, ms. */
-  readonly lookupTimeoutMs: number;
-  /** Recipients that an action of the tenant may tell at most; null: as many as the workflow says. */
-  readonly recipientQuota: number | null;
-  readonly signal: AbortSignal;
 };
 
 /** An execution is tried this often when a look-up fails; then what failed stands in the log as the reason. */
@@ -57,12 +29,6 @@ const maxAttempts = 4;
 const firstRetryMs = 2_000;
 /** What this worker cannot run is left out of its next claims; those who can have that long to take it. */
 const leaveMs = 5_000;
-const pageSize = 2_000;
-/** How long composing notifications may go on before others of the process have their turn. */
-const turnMs = 50;
-
-/** The lease ran out and somebody else has the execution: nothing more may be written. */
-class LeaseLost extends Error {}
 
 /**
  * Decides and plans one leased execution: conditions that take look-ups, custom resolvers, audiences of any size. Each page
@@ -95,13 +61,6 @@ export async function executePending(
 }
 
 type Decision = Awaited<ReturnType<typeof decideActions>>;
-type GroupOptions = {
-  readonly claimed: ClaimedExecution;
-  readonly source: Source;
-  readonly services: ExecuteServices;
-  /** Deliveries of the execution stand: a try before this one planned them. */
-  readonly mayStand: boolean;
-};
 type Source = { readonly event: WorkflowEvent; readonly workflow: RunnableWorkflow };
 
 async function decide(
@@ -140,7 +99,7 @@ async function plan(options: {
   // Also what a worker planned that stopped and gave the execution back as if it had not begun.
   const mayStand = await hasDeliveries(services.database.pool, claimed.id);
   for (const group of groupByRecipients(decision.due)) {
-    actions.push(...(await planGroup({ ...options, mayStand }, group)));
+    actions.push(...(await planPages({ ...options, mayStand, group })));
   }
   const failedPart = actions.flatMap((action) => action.recipients ?? []).find((part) => part.error !== undefined);
   if (failedPart?.reason && mayTryAgain(claimed)) return postpone(claimed, services, failedPart.reason);
@@ -154,96 +113,6 @@ async function plan(options: {
     isFailure: failure !== null,
     trace: { conditions, actions },
   });
-}
-
-/**
- * Plans the actions that tell the same recipients, page by page, and answers what each came to. While a page is written the
- * next one is read and planned, so two are held at most; they are written one after the other.
- */
-async function planGroup(options: GroupOptions, group: Decision['due']): Promise<ActionTrace[]> {
-  const { claimed, source, services, mayStand } = options;
-  const first = group[0]?.action;
-  const isOnce = first?.audience === 'once';
-  // Pages of a try that failed stand: whom they tell counts towards the most that may be told.
-  const alreadyTold =
-    mayStand && first && !isOnce
-      ? await plannedRecipients(services.database.pool, { executionId: claimed.id, actionId: first.partId })
-      : [];
-  const planned = new Map(group.map(({ action }) => [action.partId, 0]));
-  const recipients: RecipientTrace[] = [];
-  const pages = isOnce
-    ? [{ recipients: [], leftOut: [], traces: [] }]
-    : resolveRecipients(first?.recipients ?? [], {
-        event: source.event,
-        excludeActor: source.workflow.settings.excludeActor,
-        maxRecipients: source.workflow.settings.maxRecipients,
-        quota: services.recipientQuota,
-        alreadyTold,
-        directory: services.directory,
-        pageSize,
-        timeoutMs: services.lookupTimeoutMs,
-        signal: services.signal,
-      });
-  let written: Promise<void> = Promise.resolve();
-  try {
-    for await (const page of pages) {
-      recipients.push(...page.traces);
-      const rows = emptyPlan();
-      const rules = group.some(asksMutedInbox) ? await rulesOfPage(options, page) : noDeliveryRules;
-      for (const { action } of group) {
-        const before = rows.deliveries.length;
-        const context = { executionId: claimed.id, ...source, place: claimed.place, rules };
-        let { recipients: left } = page;
-        do {
-          left = planAction(rows, context, { ...page, action, recipients: left, isOver: timeLimit(turnMs) });
-          if (left.length > 0) await nextTurn();
-          services.signal.throwIfAborted();
-        } while (left.length > 0);
-        planned.set(action.partId, (planned.get(action.partId) ?? 0) + rows.deliveries.length - before);
-      }
-      await written;
-      written = write(options, rows);
-      // It is awaited, but only once the next page is planned.
-      written.catch(() => undefined);
-    }
-  } finally {
-    await written;
-  }
-  return group.map(({ action, conditions }) => ({
-    partId: action.partId,
-    type: action.type,
-    planned: planned.get(action.partId) ?? 0,
-    ...(conditions.length > 0 ? { conditions } : {}),
-    ...(isOnce ? {} : { recipients }),
-  }));
-}
-
-/** What those of a page have said about their inboxes, if anybody of the tenant has. */
-async function rulesOfPage({ source, services }: GroupOptions, page: AudiencePage): Promise<DeliveryRules> {
-  if (page.recipients.length === 0) return noDeliveryRules;
-  const { pool } = services.database;
-  const { tenantId } = source.workflow;
-  const muted = await tenantsWithMutedInboxes(pool, [tenantId]);
-  if (muted.size === 0) return noDeliveryRules;
-  return readInboxRules(
-    pool,
-    page.recipients.map(({ id }) => ({ tenantId, userId: id })),
-  );
-}
-
-/** Writes a page, only while the lease is ours. */
-async function write({ claimed, services, mayStand }: GroupOptions, rows: Plan): Promise<void> {
-  const { database, leaseMs } = services;
-  const { deliveries, notifications } = rows;
-  if (deliveries.length === 0) return;
-  const page = { execution: claimed, leaseMs, mayStand, notifications };
-  const isInLine = deliveries.some(({ place }) => place !== null);
-  const isOurs = isInLine
-    ? await database.transaction(async (_tx, client) =>
-        writePage(client, { ...page, deliveries: await parkBehindOthers(client, deliveries) }),
-      )
-    : await writePage(database.pool, { ...page, deliveries });
-  if (!isOurs) throw new LeaseLost();
 }
 
 /** Writes in one transaction, only while the lease is ours; the row stays locked until the commit. */
