@@ -98,10 +98,13 @@ describe('a fan-out', () => {
     };
     const lock = await TableLock.take(t.url, 'tocsin.notifications', 'share');
     const executed = execute();
-    await lock.stopsSomebody('update tocsin.executions');
-    await until('the second page is read', async () => questions === 2);
-    await lock.release();
-    await executed;
+    try {
+      await lock.stopsSomebody('update tocsin.executions');
+      await until('the second page is read', async () => questions === 2, 5_000);
+    } finally {
+      await lock.release();
+      await executed;
+    }
     expect(standing[0]).toBeGreaterThanOrEqual(pageSize);
     expect(await told()).toBe(people.length);
     expect(await brokenInvariants(t.database)).toEqual([]);
