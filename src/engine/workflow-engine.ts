@@ -17,6 +17,7 @@ import { readDeliveryRules, readInboxRules, tenantsWithMutedInboxes } from '../s
 import { letEventsWait } from '../store/event-order.ts';
 import type { FailingWorkflow } from '../store/failing-workflows.ts';
 import { finishEvents, giveUpEvent, insertHistoryEvent } from '../store/finish-events.ts';
+import { withFixedPlans } from '../store/fixed-plans.ts';
 import { leasePlannedDeliveries } from '../store/lease-planned-deliveries.ts';
 import { readDefinitionsVersion } from '../store/load-definitions.ts';
 import { parkBehindOthers } from '../store/ordered-lines.ts';
@@ -302,14 +303,11 @@ export class WorkflowEngine extends EventEmitter<EngineEvents> implements EventP
     this.#failures.remember(records.filter(({ next }) => next === 'dead').map(({ executionId }) => executionId));
     const notifications = records.flatMap(({ notification }) => notification ?? []);
     const bounces = records.flatMap((record) => record.bounces);
-    if (notifications.length === 0 && bounces.length === 0 && !records.some(({ isOrdered }) => isOrdered)) {
-      await recordAttempts(database.pool, records);
-      return;
-    }
-    await database.transaction(async (_tx, client) => {
-      await recordAttempts(client, records);
-      if (notifications.length > 0) await insertRecordedNotifications(client, notifications);
-      if (bounces.length > 0) await insertBounces(client, bounces);
+    if (records.length === 0) return;
+    await withFixedPlans(database, async (runner) => {
+      await recordAttempts(runner, records);
+      if (notifications.length > 0) await insertRecordedNotifications(runner, notifications);
+      if (bounces.length > 0) await insertBounces(runner, bounces);
     });
   }
 

@@ -1,8 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import type pg from 'pg';
 import { describe, expect, test } from 'vitest';
+import type { Runner } from '../../src/store/connection.ts';
 import { ormOf } from '../../src/store/database.ts';
 import { type DeadLetterSelection, redriveDeliveries } from '../../src/store/dead-letters.ts';
+import { withFixedPlans } from '../../src/store/fixed-plans.ts';
 import { renewDeliveryLeases } from '../../src/store/pending-deliveries.ts';
 import { type AttemptRecord, recordAttempts } from '../../src/store/record-attempts.ts';
 import { type StoredExecution, storeExecution } from '../support/stored-execution.ts';
@@ -21,6 +23,8 @@ const planners: readonly Planner[] = [
   ['enable_hashagg', 'enable_seqscan', 'enable_bitmapscan'],
   ['enable_hashagg', 'enable_hashjoin', 'enable_nestloop'],
   ['enable_hashagg', 'enable_hashjoin', 'enable_mergejoin'],
+  // As `withFixedPlans`.
+  ['enable_seqscan', 'enable_bitmapscan', 'enable_hashjoin', 'enable_mergejoin'],
 ].flatMap((without) => ['force_generic_plan', 'force_custom_plan'].map((mode) => ({ mode, without })));
 
 const leaseToken = randomUUID();
@@ -72,6 +76,19 @@ describe('recordAttempts', () => {
       );
     },
   );
+
+  test('reads the deliveries it records and no others, however many wait, also when none did as it was planned', async () => {
+    const { pool } = testDatabase.database;
+    await pool.query('analyze tocsin.deliveries, tocsin.executions');
+    const executions = await storeLeased(150);
+    const recorded = executions.slice(0, 20);
+    const read = await withFixedPlans(testDatabase.database, async (runner) => {
+      const before = await deliveriesRead(runner);
+      await recordAttempts(runner, recordsOf(recorded, 0));
+      return (await deliveriesRead(runner)) - before;
+    });
+    expect(read).toBe(recorded.length);
+  });
 });
 
 describe('renewDeliveryLeases', () => {
@@ -100,6 +117,16 @@ describe('renewDeliveryLeases', () => {
     ]);
   });
 });
+
+/** How many rows of deliveries the session has read of late. */
+async function deliveriesRead(runner: Runner): Promise<number> {
+  const { rows } = await runner.query<{ rows: number }>(
+    `select sum(seq_tup_read + idx_tup_fetch)::int as rows
+     from pg_stat_xact_user_tables
+     where relname like 'deliveries%'`,
+  );
+  return rows[0]?.rows ?? 0;
+}
 
 /** Running executions with two deliveries each, leased. */
 async function storeLeased(count: number): Promise<StoredExecution[]> {
