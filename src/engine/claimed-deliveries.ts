@@ -1,6 +1,8 @@
 import type { Recipient } from '../model/recipient.ts';
 import type { Runner } from '../store/connection.ts';
+import type { Database } from '../store/database.ts';
 import { type DeliveryRules, noDeliveryRules, readDeliveryRules } from '../store/delivery-rules.ts';
+import { withFixedPlans } from '../store/fixed-plans.ts';
 import type { ClaimedDelivery } from '../store/pending-deliveries.ts';
 import { readExecutionSources } from '../store/read-events.ts';
 import type { DeliverySource } from './attempt-delivery.ts';
@@ -27,13 +29,15 @@ export async function readRulesOf(runner: Runner, claimed: readonly ClaimedDeliv
 
 /** The event and workflow of each execution that these deliveries are of, each read once, all in one statement. */
 export async function readSourcesOf(
-  runner: Runner,
+  database: Database,
   claimed: readonly ClaimedDelivery[],
   definitions: DefinitionCache,
 ): Promise<Map<string, DeliverySource>> {
   const executionIds = [...new Set(claimed.map(({ executionId }) => executionId))];
   const sources = new Map<string, DeliverySource>();
-  for (const [executionId, read] of await readExecutionSources(runner, executionIds)) {
+  if (executionIds.length === 0) return sources;
+  const stored = await withFixedPlans(database, (runner) => readExecutionSources(runner, executionIds));
+  for (const [executionId, read] of stored) {
     const { workflowId, workflowVersion, event } = read;
     const workflow = await definitions.version(workflowId, workflowVersion);
     sources.set(executionId, { event: event && decodeEvent(event), workflow });

@@ -13,7 +13,12 @@ import type { Directory, RecipientQuery } from '../model/recipient.ts';
 import { type ClaimedEvent, readLargeEvent } from '../store/claim-events.ts';
 import { type Connection, landed, type Runner } from '../store/connection.ts';
 import type { Database } from '../store/database.ts';
-import { readDeliveryRules, readInboxRules, tenantsWithMutedInboxes } from '../store/delivery-rules.ts';
+import {
+  type RulesQuestion,
+  readDeliveryRules,
+  readInboxRules,
+  tenantsWithMutedInboxes,
+} from '../store/delivery-rules.ts';
 import { letEventsWait } from '../store/event-order.ts';
 import type { FailingWorkflow } from '../store/failing-workflows.ts';
 import { finishEvents, giveUpEvent, insertHistoryEvent } from '../store/finish-events.ts';
@@ -273,24 +278,26 @@ export class WorkflowEngine extends EventEmitter<EngineEvents> implements EventP
     this.#planned.offer(places);
   }
 
-  /** Starts one attempt of each; the promises do not reject. */
-  async attempt(claimed: readonly ClaimedDelivery[], signal: AbortSignal): Promise<readonly Promise<AttemptRecord>[]> {
-    const { pool } = this.#options.database;
+  /** Looks up what one attempt of each needs; what begins it answers a promise that does not reject. */
+  async attempt(
+    claimed: readonly ClaimedDelivery[],
+    signal: AbortSignal,
+  ): Promise<readonly (() => Promise<AttemptRecord>)[]> {
+    const { database, delivery: services } = this.#options;
     const unread = claimed.filter((delivery) => this.#planned.sourceOf(delivery) === undefined);
     const [sources, rules] = await Promise.all([
-      readSourcesOf(pool, unread, this.#definitions),
-      readRulesOf(pool, claimed),
+      readSourcesOf(database, unread, this.#definitions),
+      readRulesOf(database.pool, claimed),
     ]);
-    return claimed.map((delivery) =>
-      attemptDelivery({
-        claimed: delivery,
-        source: this.#planned.sourceOf(delivery) ?? sources.get(delivery.executionId) ?? noSource,
-        services: this.#options.delivery,
-        rules,
-        readRules: (question) => readDeliveryRules(pool, question),
-        signal,
-      }),
-    );
+    const readyAt = performance.now();
+    const readRules = (question: RulesQuestion) => readDeliveryRules(database.pool, question);
+    return claimed.map((delivery) => {
+      const source = this.#planned.sourceOf(delivery) ?? sources.get(delivery.executionId) ?? noSource;
+      return () => {
+        const nowMs = delivery.nowMs + performance.now() - readyAt;
+        return attemptDelivery({ claimed: { ...delivery, nowMs }, source, services, rules, readRules, signal });
+      };
+    });
   }
 
   /** Records attempts and moves their deliveries and executions on. */

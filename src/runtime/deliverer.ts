@@ -1,16 +1,17 @@
 import { EventEmitter, once } from 'node:events';
 import type { ClaimedDelivery } from '../store/pending-deliveries.ts';
 import type { AttemptRecord } from '../store/record-attempts.ts';
+import { ClaimAhead } from './claim-ahead.ts';
+import { OutcomeRecorder } from './outcome-recorder.ts';
+
+export type BeginAttempt = () => Promise<AttemptRecord>;
 
 /** What the deliverer needs of the engine and the store. */
 export type DeliveryWork = {
   /** Leases up to `limit` due deliveries; `held` are those under way. */
   readonly claim: (limit: number, held: readonly ClaimedDelivery[]) => Promise<readonly ClaimedDelivery[]>;
-  /** One attempt of each: promises that do not reject. */
-  readonly attempt: (
-    claimed: readonly ClaimedDelivery[],
-    signal: AbortSignal,
-  ) => Promise<readonly Promise<AttemptRecord>[]>;
+  /** Makes ready for one attempt of each: what begins it answers a promise that does not reject. */
+  readonly attempt: (claimed: readonly ClaimedDelivery[], signal: AbortSignal) => Promise<readonly BeginAttempt[]>;
   readonly record: (records: readonly AttemptRecord[]) => Promise<void>;
   readonly renew: (held: readonly ClaimedDelivery[]) => Promise<void>;
   /** Undoes a claim whose attempts were not started. */
@@ -32,30 +33,36 @@ export type DelivererOptions = {
 type DelivererEvents = { recorded: [records: readonly AttemptRecord[]]; failed: [error: Error] };
 
 const longestErrorDelayMs = 5_000;
-/** Claims and records come in handfuls: each costs as much as several deliveries. One that is not full waits so long, ms. */
+/** Claims come in handfuls: each costs as much as several deliveries. One that is not full waits so long, ms. */
 const claimPatienceMs = 20;
-const recordPatienceMs = 5;
-/** A record that fails this often in a row is let go: its lease ends and the attempt is made again. */
-const maxRecordFailures = 8;
+/** Leased ahead of their attempts: so many times the concurrency at most, and given back when they have waited so long, ms. */
+const mostAhead = 4;
+const aheadPatienceMs = 1_000;
+
+/** Leased and looked up, to begin when there is a place. */
+type Ready = { readonly delivery: ClaimedDelivery; readonly begin: BeginAttempt; readonly sinceMs: number };
 
 /**
- * Makes deliveries until stopped: keeps up to `concurrency` attempts under way, records outcomes in batches as they come,
- * renews the leases of attempts that take long. A delivery whose worker dies is taken over when its lease ends.
+ * Makes deliveries until stopped: keeps up to `concurrency` attempts under way, and as many leased ahead as begin in a moment
+ * (`ClaimAhead`); records outcomes in batches as they come (`OutcomeRecorder`), renews leases. A delivery whose worker dies is
+ * taken over when its lease ends.
  */
 export class Deliverer extends EventEmitter<DelivererEvents> {
   readonly #options: Required<DelivererOptions>;
   readonly #bell = new EventEmitter<{ ring: [] }>();
-  /** Leased: under way, or not recorded yet. */
+  /** Leased: waiting, under way, or not recorded yet. */
   readonly #held = new Map<string, ClaimedDelivery>();
+  /** Leased and not begun: being looked up, or ready. */
+  readonly #waiting = new Map<string, ClaimedDelivery>();
   readonly #underWay = new Map<string, ClaimedDelivery>();
+  readonly #ahead: ClaimAhead;
+  readonly #outcomes: OutcomeRecorder;
+  #ready: Ready[] = [];
   #claimedAt = Number.NEGATIVE_INFINITY;
   /** Places that a claim under way asked for. */
   #claiming = 0;
   /** The last claim found nothing: what is planned now goes before nobody. */
   #isCaughtUp = false;
-  #finished: AttemptRecord[] = [];
-  #recording: Promise<void> | undefined;
-  #endGathering: (() => void) | undefined;
   #stopping = new AbortController();
   #aborting = new AbortController();
   #running: Promise<void> | undefined;
@@ -69,6 +76,18 @@ export class Deliverer extends EventEmitter<DelivererEvents> {
         throw new Error(`deliverer: ${name} must be at least 1, not ${this.#options[name]}`);
     }
     this.#bell.setMaxListeners(0);
+    this.#ahead = new ClaimAhead({ most: mostAhead * this.#options.concurrency });
+    this.#outcomes = new OutcomeRecorder({
+      record: options.work.record,
+      handful: () => this.#handful(),
+      isMoreToCome: () => this.#underWay.size > 0,
+      onRecorded: (records) => {
+        this.#letGo(records.map(({ deliveryId }) => deliveryId));
+        this.emit('recorded', records);
+      },
+      onLetGo: (records) => this.#letGo(records.map(({ deliveryId }) => deliveryId)),
+      onFailed: (error) => this.#report(error),
+    });
   }
 
   start(): void {
@@ -78,11 +97,12 @@ export class Deliverer extends EventEmitter<DelivererEvents> {
     this.#running = this.#run();
   }
 
-  /** Claims no more; attempts under way finish within the grace time, then the rest is aborted and given back. */
+  /** Begins no more; attempts under way finish within the grace time, then the rest is aborted and given back. */
   async stop(): Promise<void> {
     if (this.#running === undefined) return;
     this.#stopping.abort();
     await this.#running;
+    await this.#giveBackReady();
     const graceEnds = AbortSignal.timeout(this.#options.graceMs);
     while (this.#held.size > 0 && !graceEnds.aborted) await this.#ring(graceEnds);
     this.#aborting.abort();
@@ -102,16 +122,17 @@ export class Deliverer extends EventEmitter<DelivererEvents> {
    */
   get placesForPlanned(): number {
     const isClaiming = this.#running !== undefined && !this.#stopping.signal.aborted;
-    return isClaiming && this.#isCaughtUp
-      ? Math.max(0, Math.min(this.#handful() - this.#underWay.size, this.#free()))
-      : 0;
+    if (!isClaiming || !this.#isCaughtUp) return 0;
+    const half = Math.max(1, Math.floor(this.#options.concurrency / 2));
+    return Math.max(0, Math.min(half - this.#underWay.size, this.#places()));
   }
 
   /** Begins with deliveries that were leased for this process; gives them back when there is no place for them any more. */
   async take(leased: readonly ClaimedDelivery[]): Promise<void> {
     try {
-      const hasPlaces = this.#running !== undefined && !this.#stopping.signal.aborted && leased.length <= this.#free();
-      if (hasPlaces) return await this.#start(leased);
+      const hasPlaces =
+        this.#running !== undefined && !this.#stopping.signal.aborted && leased.length <= this.#places();
+      if (hasPlaces) return await this.#prepare(leased);
       await this.#options.work.giveBack(leased);
       this.wake();
     } catch (error) {
@@ -123,7 +144,7 @@ export class Deliverer extends EventEmitter<DelivererEvents> {
   async runOnce(): Promise<number> {
     const claimed = await this.#options.work.claim(this.#options.concurrency, []);
     const attempts = await this.#options.work.attempt(claimed, new AbortController().signal);
-    const records = await Promise.all(attempts);
+    const records = await Promise.all(attempts.map((begin) => begin()));
     await this.#options.work.record(records);
     if (records.length > 0) this.emit('recorded', records);
     return records.length;
@@ -135,6 +156,7 @@ export class Deliverer extends EventEmitter<DelivererEvents> {
     while (!this.#stopping.signal.aborted) {
       this.#isWoken = false;
       try {
+        await this.#reviewReady();
         const waitMs = this.#untilClaimMs();
         const claimed = waitMs > 0 ? 0 : await this.#fill();
         failures = 0;
@@ -150,14 +172,20 @@ export class Deliverer extends EventEmitter<DelivererEvents> {
     clearInterval(renewal);
   }
 
-  /** Places for attempts; none while too many outcomes wait to be recorded. */
+  /** Places where an attempt could begin now. */
+  #places(): number {
+    return this.#options.concurrency - this.#underWay.size - this.#waiting.size - this.#claiming;
+  }
+
+  /** What may be leased now; nothing while too many outcomes wait to be recorded. */
   #free(): number {
-    const { concurrency } = this.#options;
-    return Math.min(concurrency - this.#underWay.size, 2 * concurrency - this.#held.size) - this.#claiming;
+    const most = this.#options.concurrency + this.#ahead.count;
+    const unrecorded = this.#held.size - this.#underWay.size - this.#waiting.size;
+    return Math.min(this.#places() + this.#ahead.count, 2 * most - unrecorded);
   }
 
   #handful(): number {
-    return Math.max(1, Math.floor(this.#options.concurrency / 2));
+    return Math.max(1, Math.floor((this.#options.concurrency + this.#ahead.count) / 2));
   }
 
   /** A claim waits for a handful of places, but not for long: attempts may take long, and others be due. */
@@ -170,97 +198,83 @@ export class Deliverer extends EventEmitter<DelivererEvents> {
 
   async #fill(): Promise<number> {
     this.#claimedAt = performance.now();
+    this.#ahead.decide();
     const limit = this.#free();
+    if (limit <= 0) return 0;
     this.#claiming = limit;
-    const claimed = await this.#options.work.claim(limit, [...this.#underWay.values()]).finally(() => {
+    const held = [...this.#underWay.values(), ...this.#waiting.values()];
+    const claimed = await this.#options.work.claim(limit, held).finally(() => {
       this.#claiming = 0;
     });
     this.#isCaughtUp = claimed.length === 0;
-    if (claimed.length > 0) await this.#start(claimed);
+    if (claimed.length > 0) await this.#prepare(claimed);
     return claimed.length;
   }
 
-  async #start(claimed: readonly ClaimedDelivery[]): Promise<void> {
+  /** Looks up what the attempts need, and begins as many as there are places for. */
+  async #prepare(claimed: readonly ClaimedDelivery[]): Promise<void> {
     for (const delivery of claimed) {
       this.#held.set(delivery.id, delivery);
-      this.#underWay.set(delivery.id, delivery);
+      this.#waiting.set(delivery.id, delivery);
     }
-    const attempts = await this.#options.work.attempt(claimed, this.#aborting.signal).catch(async (error) => {
-      try {
-        await this.#options.work.giveBack(claimed);
-      } finally {
-        for (const { id } of claimed) {
-          this.#held.delete(id);
-          this.#underWay.delete(id);
-        }
-        this.#bell.emit('ring');
+    try {
+      const attempts = await this.#options.work.attempt(claimed, this.#aborting.signal);
+      const sinceMs = performance.now();
+      for (const [index, delivery] of claimed.entries()) {
+        const begin = attempts[index];
+        if (begin) this.#ready.push({ delivery, begin, sinceMs });
       }
+    } catch (error) {
+      await this.#giveBack(claimed);
       throw error;
-    });
-    for (const attempt of attempts) void attempt.then((record) => this.#finish(record));
+    }
+    if (this.#stopping.signal.aborted) await this.#giveBackReady();
+    else this.#beginReady();
+  }
+
+  #beginReady(): void {
+    const places = this.#options.concurrency - this.#underWay.size;
+    for (const { delivery, begin } of this.#ready.splice(0, places)) {
+      this.#waiting.delete(delivery.id);
+      this.#underWay.set(delivery.id, delivery);
+      void begin().then((record) => this.#finish(record));
+    }
   }
 
   #finish(record: AttemptRecord): void {
-    this.#finished.push(this.#aborting.signal.aborted ? interrupted(record) : record);
     this.#underWay.delete(record.deliveryId);
+    if (record.outcome !== 'postponed') this.#ahead.ended();
+    if (!this.#stopping.signal.aborted) this.#beginReady();
+    this.#outcomes.add(this.#aborting.signal.aborted ? interrupted(record) : record);
     const free = this.#free();
     if (free === 1 || free === this.#handful()) this.#bell.emit('ring');
-    if (this.#isHandful()) this.#endGathering?.();
-    this.#recording ??= this.#record();
   }
 
-  /** Whether what has finished is enough to be recorded, or all there will be. */
-  #isHandful(): boolean {
-    return this.#finished.length >= this.#handful() || this.#underWay.size === 0;
+  /** What was leased ahead and has waited in vain is for others to make. */
+  async #reviewReady(): Promise<void> {
+    const [oldest] = this.#ready;
+    if (oldest && performance.now() - oldest.sinceMs > aheadPatienceMs) await this.#giveBackReady();
   }
 
-  /** Waits for a handful of outcomes, but not for long. */
-  async #gather(): Promise<void> {
-    if (this.#isHandful()) return;
-    const { promise, resolve } = Promise.withResolvers<void>();
-    this.#endGathering = resolve;
-    const patience = setTimeout(resolve, recordPatienceMs);
-    await promise;
-    clearTimeout(patience);
-    this.#endGathering = undefined;
+  async #giveBackReady(): Promise<void> {
+    const back = this.#ready.map(({ delivery }) => delivery);
+    this.#ready = [];
+    if (back.length > 0) await this.#giveBack(back);
   }
 
-  /** Records what has finished, in one statement for a handful, and all that finished while the one before was under way. */
-  async #record(): Promise<void> {
-    let failures = 0;
-    while (this.#finished.length > 0) {
-      await this.#gather();
-      const records = this.#finished;
-      this.#finished = [];
-      const unrecorded = await this.#recordAll(records);
-      failures = unrecorded.length < records.length ? 0 : failures + 1;
-      if (unrecorded.length === 0) continue;
-      // The outcomes are known only here: keep them and try again while the lease lasts; after that the attempts are repeated.
-      if (failures > maxRecordFailures) this.#letGo(unrecorded);
-      else this.#finished = [...unrecorded, ...this.#finished];
-      await this.#pause(Math.min(50 * 2 ** failures, longestErrorDelayMs));
-    }
-    this.#recording = undefined;
-  }
-
-  /** Records in one statement; if that fails, one by one, so that one that cannot be stored harms no other. Answers what failed. */
-  async #recordAll(records: readonly AttemptRecord[]): Promise<readonly AttemptRecord[]> {
+  async #giveBack(deliveries: readonly ClaimedDelivery[]): Promise<void> {
     try {
-      await this.#options.work.record(records);
+      await this.#options.work.giveBack(deliveries);
     } catch (error) {
+      // Their leases end.
       this.#report(error);
-      if (records.length === 1) return records;
-      const unrecorded: AttemptRecord[] = [];
-      for (const record of records) unrecorded.push(...(await this.#recordAll([record])));
-      return unrecorded;
     }
-    this.#letGo(records);
-    this.emit('recorded', records);
-    return [];
+    for (const { id } of deliveries) this.#waiting.delete(id);
+    this.#letGo(deliveries.map(({ id }) => id));
   }
 
-  #letGo(records: readonly AttemptRecord[]): void {
-    for (const record of records) this.#held.delete(record.deliveryId);
+  #letGo(ids: readonly string[]): void {
+    for (const id of ids) this.#held.delete(id);
     this.#bell.emit('ring');
   }
 
@@ -278,10 +292,6 @@ export class Deliverer extends EventEmitter<DelivererEvents> {
     if (this.#isWoken && !isStopping) return;
     const ended = isStopping ? until : AbortSignal.any([until, this.#stopping.signal]);
     await once(this.#bell, 'ring', { signal: ended }).catch(() => undefined);
-  }
-
-  #pause(ms: number): Promise<void> {
-    return new Promise((resolve) => setTimeout(resolve, ms));
   }
 }
 

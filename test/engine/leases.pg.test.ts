@@ -82,12 +82,12 @@ describe('a worker whose lease of a delivery ran out', () => {
     if (!first || !second) throw new Error('it was not claimed twice');
     expect(second).toMatchObject({ id: first.id, takenOver: true, attempts: 2 });
     const before = await row('deliveries');
-    const made = await Promise.all(await engine.attempt([first], never));
+    const made = await Promise.all((await engine.attempt([first], never)).map((begin) => begin()));
 
     await late[what]?.(first, made[0] as AttemptRecord);
 
     expect(await row('deliveries')).toEqual(before);
-    await engine.record(await Promise.all(await engine.attempt([second], never)));
+    await engine.record(await Promise.all((await engine.attempt([second], never)).map((begin) => begin())));
     expect(await row('deliveries')).toMatchObject({ status: 'delivered', attempts: 2, reason: null });
     expect(await brokenInvariants(t.database, { isDrained: true })).toEqual([]);
   });

@@ -129,7 +129,8 @@ describe('deliveries with `ordering: entity`', () => {
     try {
       const { engine } = t.tocsin;
       const [claimed] = (await engine.claim(10, null)).filter(({ tenantId }) => tenantId === tenant);
-      const records = await Promise.all(await engine.attempt(claimed ? [claimed] : [], new AbortController().signal));
+      const attempts = await engine.attempt(claimed ? [claimed] : [], new AbortController().signal);
+      const records = await Promise.all(attempts.map((begin) => begin()));
       await expect(engine.record(records)).rejects.toThrow('cannot wake');
     } finally {
       await t.sql('drop trigger cannot_wake on tocsin.deliveries');

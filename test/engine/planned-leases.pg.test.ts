@@ -59,7 +59,7 @@ const rows = async () =>
   (await t.sql('select * from tocsin.deliveries where tenant_id = $1 order by recipient_id', [tenant])).rows;
 
 async function attempt(deliveries: readonly ClaimedDelivery[]): Promise<readonly AttemptRecord[]> {
-  return Promise.all(await t.tocsin.engine.attempt(deliveries, never));
+  return Promise.all((await t.tocsin.engine.attempt(deliveries, never)).map((begin) => begin()));
 }
 
 describe('a delivery that is leased as it is planned', () => {

@@ -146,7 +146,8 @@ describe('the quota of deliveries per minute', () => {
     await new Drain({ database: t.database, processor: engine }).runOnce();
     for (let n = 0; n < 6; n++) {
       const claimed = await engine.claim(10, null);
-      await engine.record(await Promise.all(await engine.attempt(claimed, new AbortController().signal)));
+      const attempts = await engine.attempt(claimed, new AbortController().signal);
+      await engine.record(await Promise.all(attempts.map((begin) => begin())));
     }
     const sentTo = (name: string) => sent.filter((url) => url.endsWith(name)).length;
     expect([sentTo(tenant), sentTo(other)]).toEqual([7, 10]);
@@ -167,7 +168,8 @@ describe('the quota of deliveries per minute', () => {
     await until('all are out', async () => {
       const claimed = await engine.claim(50, null);
       most = Math.max(most, claimed.filter(({ tenantId }) => tenantId === tenant).length);
-      await engine.record(await Promise.all(await engine.attempt(claimed, new AbortController().signal)));
+      const attempts = await engine.attempt(claimed, new AbortController().signal);
+      await engine.record(await Promise.all(attempts.map((begin) => begin())));
       return sent.filter((url) => url.endsWith(tenant)).length === 12;
     });
     expect(most).toBeLessThanOrEqual(4);

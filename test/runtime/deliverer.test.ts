@@ -12,7 +12,7 @@ function queue(ids: readonly string[], attempt: Attempt) {
   const calls = { recorded: [] as AttemptRecord[], renewed: 0, givenBack: [] as string[], failRecord: 0 };
   const work: DelivererOptions['work'] = {
     claim: async (limit) => waiting.splice(0, limit).map(claimed),
-    attempt: async (batch, signal) => batch.map((delivery) => attempt(delivery, signal)),
+    attempt: async (batch, signal) => batch.map((delivery) => () => attempt(delivery, signal)),
     record: async (records) => {
       if (calls.failRecord-- > 0) throw new Error('the database is away');
       calls.recorded.push(...records);
@@ -174,22 +174,13 @@ describe('Deliverer', () => {
   });
 
   test('an attempt that the stop cuts short is due again at once, with the stop as its reason', async () => {
+    const started = Promise.withResolvers<void>();
     const { work, calls } = queue(['d1'], async (delivery, signal) => {
+      started.resolve();
       if (!signal.aborted) await once(signal, 'abort');
       return record(delivery, 'retry');
     });
-    const started = Promise.withResolvers<void>();
-    const deliverer = new Deliverer({
-      work: {
-        ...work,
-        attempt: (batch, signal) => {
-          if (batch.length > 0) started.resolve();
-          return work.attempt(batch, signal);
-        },
-      },
-      graceMs: 5,
-      pollMs: 1,
-    });
+    const deliverer = new Deliverer({ work, graceMs: 5, pollMs: 1 });
     deliverer.start();
     await started.promise;
     await deliverer.stop();
@@ -222,22 +213,13 @@ describe('Deliverer', () => {
   test('a wake-up that comes with the stop does not keep it from waiting', async () => {
     const { promise, resolve } = Promise.withResolvers<void>();
     const { work, calls } = queue(['d1'], async (delivery) => {
+      deliverer.wake();
+      void deliverer.stop();
+      setTimeout(resolve, 5);
       await promise;
       return record(delivery, 'delivered');
     });
-    const deliverer = new Deliverer({
-      work: {
-        ...work,
-        attempt: async (batch, signal) => {
-          const attempts = await work.attempt(batch, signal);
-          deliverer.wake();
-          void deliverer.stop();
-          setTimeout(resolve, 5);
-          return attempts;
-        },
-      },
-      pollMs: 1,
-    });
+    const deliverer = new Deliverer({ work, pollMs: 1 });
     deliverer.start();
     await once(deliverer, 'recorded');
     await deliverer.stop();
@@ -311,6 +293,28 @@ describe('Deliverer', () => {
     expect(sizes).toEqual([4, 4]);
   });
 
+  test('leases ahead what attempts that end quickly come to, and gives back what has not begun when it stops', async () => {
+    const { deliverer, calls, begun, leased, isAhead, end } = leasingAhead();
+    deliverer.start();
+    await isAhead;
+    const stopped = deliverer.stop();
+    while (calls.givenBack.length === 0) await new Promise((resolve) => setImmediate(resolve));
+    end();
+    await stopped;
+    expect([...begun, ...calls.givenBack]).toEqual(leased);
+    expect(calls.recorded.map(({ deliveryId }) => deliveryId).toSorted()).toEqual(begun.toSorted());
+  });
+
+  test('gives back what was leased ahead and does not get its turn, while it goes on', async () => {
+    const { deliverer, calls, begun, leased, isAhead, end } = leasingAhead();
+    deliverer.start();
+    await isAhead;
+    while (calls.givenBack.length === 0) await new Promise((resolve) => setTimeout(resolve, 10));
+    expect([...begun, ...calls.givenBack]).toEqual(leased);
+    end();
+    await deliverer.stop();
+  });
+
   test('takes what was leased for it without a claim, as long as nothing else waits and half of its places are free', async () => {
     const end = Promise.withResolvers<void>();
     const { work, calls } = queue([], async (delivery) => {
@@ -361,3 +365,29 @@ describe('Deliverer', () => {
     expect(() => new Deliverer({ work, concurrency: 0 })).toThrow(/concurrency must be at least 1/);
   });
 });
+
+/** Four attempts at once, which end at once until more is leased than begins; then none ends before `end`. */
+function leasingAhead() {
+  const ids = Array.from({ length: 1_000 }, (_, index) => `d${index}`);
+  const ahead = Promise.withResolvers<void>();
+  const stuck = Promise.withResolvers<void>();
+  const begun: string[] = [];
+  const leased: string[] = [];
+  let isStuck = false;
+  const { work, calls } = queue(ids, async (delivery) => {
+    begun.push(delivery.id);
+    isStuck ||= leased.length >= begun.length + 4;
+    if (isStuck) {
+      ahead.resolve();
+      await stuck.promise;
+    }
+    return record(delivery, 'delivered');
+  });
+  const claim: typeof work.claim = async (limit, held) => {
+    const claimed = await work.claim(limit, held);
+    leased.push(...claimed.map(({ id }) => id));
+    return claimed;
+  };
+  const deliverer = new Deliverer({ work: { ...work, claim }, concurrency: 4, pollMs: 10 });
+  return { deliverer, calls, begun, leased, isAhead: ahead.promise, end: stuck.resolve };
+}
