@@ -97,7 +97,8 @@ function checkFixedUrl(url: string, path: string): Issue[] {
 }
 
 async function callWebhook(webhook: CompiledWebhook, context: AttemptContext): Promise<DeliveryOutcome> {
-  const url = webhook.url.render(messageData(context));
+  const open = messageData(context);
+  const url = webhook.url.render(open);
   if (!url.ok) return templateFailed('url', url.error);
   const secrets = new Map<string, string>();
   for (const name of webhook.secretNames) {
@@ -105,7 +106,7 @@ async function callWebhook(webhook: CompiledWebhook, context: AttemptContext): P
     if (!opened.ok) return { status: 'failed', reason: opened.error, detail: { secret: name } };
     secrets.set(name, opened.value);
   }
-  const data = messageData(context, { secret: Object.fromEntries(secrets) });
+  const data = secrets.size === 0 ? open : { ...open, secret: Object.fromEntries(secrets) };
   const request = writeRequest({ webhook, context, url: url.value, data, secrets });
   return request.ok ? context.transports.sendHttp(request.value, context.signal) : request.error;
 }
