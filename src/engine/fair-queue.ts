@@ -143,8 +143,11 @@ export class FairQueue<Row extends { readonly tenantId: string }> {
       tenants.push(...first.filter(({ tenantId }) => tenantId <= start));
     }
     const asked = tenants.filter(isAsked).slice(0, most);
-    this.#after = (asked.length === most ? asked.at(-1) : tenants.at(-1))?.tenantId ?? '';
-    return { tenantIds: asked.map(({ tenantId }) => tenantId), isWhole: tenants.length < tenantsPerTurn };
+    const isWhole = tenants.length < tenantsPerTurn;
+    // When all were looked at, the next look begins at the first again, and takes one question instead of two.
+    const last = asked.length === most ? asked.at(-1) : isWhole ? undefined : tenants.at(-1);
+    this.#after = last?.tenantId ?? '';
+    return { tenantIds: asked.map(({ tenantId }) => tenantId), isWhole };
   }
 
   /** What each tenant may still have, for those of whom it is known. */

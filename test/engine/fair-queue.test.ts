@@ -54,6 +54,12 @@ describe('FairQueue', () => {
     expect(second).toHaveLength(20);
   });
 
+  test('asks once per claim who else is in line, when nobody is', async () => {
+    const { queue, calls } = queueOf(rowsOf('big', 1_000));
+    for (let claims = 0; claims < 5; claims++) expect(await queue.claim({ limit: 20 })).toHaveLength(20);
+    expect(calls.tenants).toBe(4);
+  });
+
   test('goes round all tenants, however many there are and whoever of them has nothing due', async () => {
     const idle = Array.from({ length: 500 }, (_, n) => `idle ${n}`);
     const { queue } = queueOf([...rowsOf('big', 5_000), ...rowsOf('small', 3)], idle);
