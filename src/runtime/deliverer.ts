@@ -2,6 +2,7 @@ import { EventEmitter, once } from 'node:events';
 import type { ClaimedDelivery } from '../store/pending-deliveries.ts';
 import type { AttemptRecord } from '../store/record-attempts.ts';
 import { ClaimAhead } from './claim-ahead.ts';
+import { FairPlaces } from './fair-places.ts';
 import { OutcomeRecorder } from './outcome-recorder.ts';
 
 export type BeginAttempt = () => Promise<AttemptRecord>;
@@ -56,6 +57,7 @@ export class Deliverer extends EventEmitter<DelivererEvents> {
   readonly #waiting = new Map<string, ClaimedDelivery>();
   readonly #underWay = new Map<string, ClaimedDelivery>();
   readonly #ahead: ClaimAhead;
+  readonly #fairness: FairPlaces;
   readonly #outcomes: OutcomeRecorder;
   #ready: Ready[] = [];
   #claimedAt = Number.NEGATIVE_INFINITY;
@@ -77,6 +79,7 @@ export class Deliverer extends EventEmitter<DelivererEvents> {
     }
     this.#bell.setMaxListeners(0);
     this.#ahead = new ClaimAhead({ most: mostAhead * this.#options.concurrency });
+    this.#fairness = new FairPlaces({ places: this.#options.concurrency });
     this.#outcomes = new OutcomeRecorder({
       record: options.work.record,
       handful: () => this.#handful(),
@@ -214,6 +217,7 @@ export class Deliverer extends EventEmitter<DelivererEvents> {
   /** Looks up what the attempts need, and begins as many as there are places for. */
   async #prepare(claimed: readonly ClaimedDelivery[]): Promise<void> {
     for (const delivery of claimed) {
+      this.#fairness.meet(delivery.tenantId);
       this.#held.set(delivery.id, delivery);
       this.#waiting.set(delivery.id, delivery);
     }
@@ -233,16 +237,21 @@ export class Deliverer extends EventEmitter<DelivererEvents> {
   }
 
   #beginReady(): void {
-    const places = this.#options.concurrency - this.#underWay.size;
-    for (const { delivery, begin } of this.#ready.splice(0, places)) {
+    while (this.#underWay.size < this.#options.concurrency) {
+      const next = this.#ready.findIndex(({ delivery }) => this.#fairness.hasPlaceFor(delivery.tenantId));
+      const [ready] = next === -1 ? [] : this.#ready.splice(next, 1);
+      if (ready === undefined) return;
+      const { delivery, begin } = ready;
       this.#waiting.delete(delivery.id);
       this.#underWay.set(delivery.id, delivery);
+      this.#fairness.take(delivery.tenantId);
       void begin().then((record) => this.#finish(record));
     }
   }
 
   #finish(record: AttemptRecord): void {
     this.#underWay.delete(record.deliveryId);
+    this.#fairness.leave(record.tenantId);
     if (record.outcome !== 'postponed') this.#ahead.ended();
     if (!this.#stopping.signal.aborted) this.#beginReady();
     this.#outcomes.add(this.#aborting.signal.aborted ? interrupted(record) : record);

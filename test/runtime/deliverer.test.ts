@@ -315,6 +315,27 @@ describe('Deliverer', () => {
     await deliverer.stop();
   });
 
+  test('has no more than half of its attempts under way for one tenant while others are there', async () => {
+    const stuck = Promise.withResolvers<void>();
+    const begun: string[] = [];
+    const { work, calls } = queue(['a1', 'a2', 'a3', 'b1', 'b2'], async (delivery) => {
+      begun.push(delivery.id);
+      await stuck.promise;
+      return record(delivery, 'delivered');
+    });
+    const claim: typeof work.claim = async (_limit, held) => {
+      const all = await work.claim(5, held);
+      return all.map((delivery) => ({ ...delivery, tenantId: delivery.id.slice(0, 1) }));
+    };
+    const deliverer = new Deliverer({ work: { ...work, claim }, concurrency: 4, pollMs: 10 });
+    deliverer.start();
+    while (begun.length < 4) await new Promise((resolve) => setImmediate(resolve));
+    expect(begun).toEqual(['a1', 'a2', 'b1', 'b2']);
+    stuck.resolve();
+    while (calls.recorded.length < 5) await once(deliverer, 'recorded');
+    await deliverer.stop();
+  });
+
   test('takes what was leased for it without a claim, as long as nothing else waits and half of its places are free', async () => {
     const end = Promise.withResolvers<void>();
     const { work, calls } = queue([], async (delivery) => {
