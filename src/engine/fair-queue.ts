@@ -48,11 +48,17 @@ export class FairQueue<Row extends { readonly tenantId: string }> {
   #lastTenant: string | null = null;
   #othersSeenAt = Number.NEGATIVE_INFINITY;
   #nextPageAt = 0;
+  #stillInLine: ReadonlySet<string> | null = null;
   /** What others may have of this claim and do not, because it is a part of a row: theirs in the next. */
   #carried = 0;
 
   constructor(options: { readonly now?: () => number } = {}) {
     this.#now = options.now ?? (() => performance.now());
+  }
+
+  /** Tenants of which something due was left at the last look at the line; null when it was not a look at all of it. */
+  get stillInLine(): ReadonlySet<string> | null {
+    return this.#stillInLine;
   }
 
   async claim(claim: FairClaim, claims: QueueClaims<Row>): Promise<readonly Row[]> {
@@ -61,7 +67,9 @@ export class FairQueue<Row extends { readonly tenantId: string }> {
     if (this.#crowd.size === 0 && !isTight) {
       const rows = await claims.inOrder(claim.limit);
       this.#meet(rows);
-      if (rows.length === claim.limit) this.#crowd = crowdOf(rows);
+      const isAll = rows.length < claim.limit;
+      if (!isAll) this.#crowd = crowdOf(rows);
+      this.#stillInLine = isAll ? new Set() : null;
       return rows;
     }
     const rows = await this.#claimInTurn(claim.limit, room, claims);
@@ -126,16 +134,17 @@ export class FairQueue<Row extends { readonly tenantId: string }> {
       const lastedMs = this.#now() - startedAt;
       if (lastedMs > costlyPageMs) this.#nextPageAt = startedAt + lastedMs * pageShare;
       if (rows.length >= limit * crowdShare) for (const tenantId of crowdOf(rows)) this.#crowd.add(tenantId);
+      this.#stillInLine = page.isWhole ? leftInLine(page, { limits, rows }) : null;
       if (rows.length > 0 || page.isWhole) return rows;
     }
     return [];
   }
 
-  /** The next tenants to ask, no more than `most`; whole when all were looked at. */
+  /** The next tenants to ask, no more than `most`, of those in line that have something due; whole when all were looked at. */
   async #nextTenants(
     claims: QueueClaims<Row>,
     { isAsked, most }: { isAsked: (tenant: TenantInLine) => boolean; most: number },
-  ): Promise<{ tenantIds: string[]; isWhole: boolean }> {
+  ): Promise<PageOfLine> {
     const start = this.#after;
     const tenants = [...(await claims.tenantsAfter(start, tenantsPerTurn))];
     if (tenants.length < tenantsPerTurn && start !== '') {
@@ -147,7 +156,8 @@ export class FairQueue<Row extends { readonly tenantId: string }> {
     // When all were looked at, the next look begins at the first again, and takes one question instead of two.
     const last = asked.length === most ? asked.at(-1) : isWhole ? undefined : tenants.at(-1);
     this.#after = last?.tenantId ?? '';
-    return { tenantIds: asked.map(({ tenantId }) => tenantId), isWhole };
+    const due = tenants.filter(({ isDue }) => isDue);
+    return { tenantIds: asked.map(idOf), due: due.map(idOf), isWhole };
   }
 
   /** What each tenant may still have, for those of whom it is known. */
@@ -168,6 +178,25 @@ export class FairQueue<Row extends { readonly tenantId: string }> {
       this.#lastTenant = tenantId;
     }
   }
+}
+
+type PageOfLine = { readonly tenantIds: readonly string[]; readonly due: readonly string[]; readonly isWhole: boolean };
+
+function idOf({ tenantId }: TenantInLine): string {
+  return tenantId;
+}
+
+/** Those that were not asked, or gave as much as they were asked for. */
+function leftInLine(
+  { tenantIds, due }: PageOfLine,
+  { limits, rows }: { limits: readonly number[]; rows: readonly { tenantId: string }[] },
+): Set<string> {
+  const counts = countByTenant(rows);
+  const left = new Set(due);
+  for (const [index, tenantId] of tenantIds.entries()) {
+    if ((counts.get(tenantId) ?? 0) < (limits[index] ?? 0)) left.delete(tenantId);
+  }
+  return left;
 }
 
 /** How many rows of each: an equal share, no more than it may have, all together no more than `total`. */

@@ -113,6 +113,11 @@ export class LeasedWork {
     );
   }
 
+  /** Tenants of which deliveries in these queues were still due after the last claim; null when that is not known of all. */
+  stillInLine(queues: readonly string[] | null): ReadonlySet<string> | null {
+    return this.#deliveries.get(queuesKey(queues))?.stillInLine ?? null;
+  }
+
   /** Those of a tenant beyond its quota of deliveries per minute wait for the next one. */
   async claimDeliveries(request: DeliveryRequest): Promise<readonly ClaimedDelivery[]> {
     const { held } = request;
@@ -214,7 +219,7 @@ export class LeasedWork {
   #claimFairly(request: DeliveryRequest, allowed: ReadonlyMap<string, number>): Promise<readonly ClaimedDelivery[]> {
     const { limit, held, ...served } = request;
     const { database, leaseMs } = this.#options;
-    const key = JSON.stringify(served.queues);
+    const key = queuesKey(served.queues);
     const queue = this.#deliveries.get(key) ?? new FairQueue<ClaimedDelivery>();
     this.#deliveries.set(key, queue);
     return withFixedPlans(database, async (runner) => {
@@ -274,4 +279,8 @@ function countLeaving(
     if (counted.has(tenantId) && leaves(delivery)) counts.set(tenantId, (counts.get(tenantId) ?? 0) + 1);
   }
   return counts;
+}
+
+function queuesKey(queues: readonly string[] | null): string {
+  return JSON.stringify(queues);
 }

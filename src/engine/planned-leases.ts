@@ -5,13 +5,22 @@ import type { DeliverySource } from './attempt-delivery.ts';
 import type { Match } from './match-batch.ts';
 import type { QuotaBook } from './quota-book.ts';
 
-/** How many attempts a process could begin now, and of which queues; null: of all. */
-export type Places = { readonly free: number; readonly queues: readonly string[] | null };
+/** How many attempts a process could begin now. */
+export type Places = {
+  /** Whoever they are of: none while anything else is due. */
+  readonly free: number;
+  /** Beside the backlog of others: places that those may not take. */
+  readonly beside: number;
+  /** Of these queues; null: of all. */
+  readonly queues: readonly string[] | null;
+};
 
 export type PlannedLeasesOptions = {
   readonly quotas: QuotaBook;
   /** Action types this process knows. */
   readonly actionTypes: () => readonly string[];
+  /** Tenants of which deliveries in these queues are due; null when that is not known of all. */
+  readonly stillInLine: (queues: readonly string[] | null) => ReadonlySet<string> | null;
 };
 
 /**
@@ -21,7 +30,7 @@ export type PlannedLeasesOptions = {
  *
  * What a claim weighs is not weighed here. So it is done only while nothing can be at stake: this process has places and nothing
  * else is due (`Places`), nobody has a quota of deliveries, and none of the batch keeps an order. Else all of the batch waits for
- * a claim.
+ * a claim. Beside a backlog the same goes for the deliveries of tenants of which nothing is due: a claim would let them go first.
  */
 export class PlannedLeases {
   readonly #options: PlannedLeasesOptions;
@@ -37,13 +46,15 @@ export class PlannedLeases {
     this.#places = places;
   }
 
-  /** Those of the deliveries to lease: all that wait, or none. */
+  /** Those of the deliveries to lease: all that wait, all of tenants that are not in line, or none. */
   pick(deliveries: readonly NewDelivery[]): readonly NewDelivery[] {
-    const { quotas, actionTypes } = this.#options;
-    const pending = this.#places === null ? [] : deliveries.filter(({ status }) => status === 'pending');
-    if (pending.length === 0 || this.#places === null) return [];
-    const { free, queues } = this.#places();
-    if (pending.length > free || quotas.anybodyHas('deliveriesPerMinute')) return [];
+    const { quotas, actionTypes, stillInLine } = this.#options;
+    const waiting = this.#places === null ? [] : deliveries.filter(({ status }) => status === 'pending');
+    if (waiting.length === 0 || this.#places === null) return [];
+    const { free, beside, queues } = this.#places();
+    const inLine = free === 0 ? stillInLine(queues) : null;
+    const pending = inLine === null ? waiting : waiting.filter(({ tenantId }) => !inLine.has(tenantId));
+    if (pending.length > (inLine === null ? free : beside) || quotas.anybodyHas('deliveriesPerMinute')) return [];
     const known = actionTypes();
     const canBeginNow = ({ place, queue, actionType }: NewDelivery) =>
       place === null && known.includes(actionType) && (queues === null || queues.includes(queue));

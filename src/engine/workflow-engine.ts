@@ -124,7 +124,11 @@ export class WorkflowEngine extends EventEmitter<EngineEvents> implements EventP
     this.#options = options;
     this.#orderIndex = new OrderIndex(database.pool);
     this.handlers = options.handlers;
-    this.#planned = new PlannedLeases({ quotas: this.#quotas, actionTypes: () => this.handlers.actions.types() });
+    this.#planned = new PlannedLeases({
+      quotas: this.#quotas,
+      actionTypes: () => this.handlers.actions.types(),
+      stillInLine: (queues) => this.#leased.stillInLine(queues),
+    });
     this.#failures = new FailureReview({
       database: options.database,
       threshold: options.pauseAfterFailures ?? 0,
@@ -219,7 +223,7 @@ export class WorkflowEngine extends EventEmitter<EngineEvents> implements EventP
       committed: () => {
         this.#planned.remember(leased, due);
         if (leased.length > 0) this.emit('leased', leased);
-        this.#announce(rows, { waiting: first.length === 0 });
+        this.#announce(rows, first.length);
       },
       waiting,
     };
@@ -354,14 +358,15 @@ export class WorkflowEngine extends EventEmitter<EngineEvents> implements EventP
     };
   }
 
-  #announce(rows: MatchedRows, { waiting = true } = {}): void {
+  /** `leased` of the deliveries are told of by themselves. */
+  #announce(rows: MatchedRows, leased = 0): void {
     if (rows.executions.length > 0) {
       this.emit(
         'executed',
         rows.executions.map(({ status }) => status),
       );
     }
-    if (waiting && rows.deliveries.some(({ status }) => status === 'pending')) this.emit('planned');
+    if (rows.deliveries.filter(({ status }) => status === 'pending').length > leased) this.emit('planned');
     this.#failures.remember(rows.executions.filter(({ status }) => status === 'failed').map(({ id }) => id));
     const looped = rows.executions.filter(({ reason }) => reason === 'loop_detected');
     if (looped.length > 0) this.emit('looped', looped);

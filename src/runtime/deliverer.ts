@@ -124,18 +124,22 @@ export class Deliverer extends EventEmitter<DelivererEvents> {
    * of the places, so that what becomes due meanwhile finds some.
    */
   get placesForPlanned(): number {
-    const isClaiming = this.#running !== undefined && !this.#stopping.signal.aborted;
-    if (!isClaiming || !this.#isCaughtUp) return 0;
+    if (!this.#isRunning() || !this.#isCaughtUp) return 0;
     const half = Math.max(1, Math.floor(this.#options.concurrency / 2));
     return Math.max(0, Math.min(half - this.#underWay.size, this.#places()));
+  }
+
+  /** The same beside the backlog of a tenant, for others: attempts of one tenant take half of the places while others are there. */
+  get placesBeside(): number {
+    const { concurrency } = this.#options;
+    return this.#isRunning() ? Math.min(Math.floor(concurrency / 2), concurrency - this.#underWay.size) : 0;
   }
 
   /** Begins with deliveries that were leased for this process; gives them back when there is no place for them any more. */
   async take(leased: readonly ClaimedDelivery[]): Promise<void> {
     try {
-      const hasPlaces =
-        this.#running !== undefined && !this.#stopping.signal.aborted && leased.length <= this.#places();
-      if (hasPlaces) return await this.#prepare(leased);
+      const hasPlaces = leased.length <= this.#options.concurrency - this.#underWay.size;
+      if (this.#isRunning() && hasPlaces) return await this.#prepare(leased);
       await this.#options.work.giveBack(leased);
       this.wake();
     } catch (error) {
@@ -151,6 +155,10 @@ export class Deliverer extends EventEmitter<DelivererEvents> {
     await this.#options.work.record(records);
     if (records.length > 0) this.emit('recorded', records);
     return records.length;
+  }
+
+  #isRunning(): boolean {
+    return this.#running !== undefined && !this.#stopping.signal.aborted;
   }
 
   async #run(): Promise<void> {

@@ -210,7 +210,11 @@ export class Worker {
     if (stages.includes('execute')) for (const loop of [this.#execute, this.#left]) loop.start();
     if (stages.includes('deliver')) {
       this.#deliverer.start();
-      engine.offerPlaces(() => ({ free: this.#deliverer.placesForPlanned, queues }));
+      engine.offerPlaces(() => ({
+        free: this.#deliverer.placesForPlanned,
+        beside: this.#deliverer.placesBeside,
+        queues,
+      }));
     }
     if (stages.includes('maintain')) for (const loop of this.#maintenance) loop.start();
     this.#review.start();

@@ -32,7 +32,7 @@ function queueOf(rows: readonly Row[], idle: readonly string[] = []) {
     },
   };
   const fair = new FairQueue<Row>({ now: () => 0 });
-  return { queue: { claim: (claim: FairClaim) => fair.claim(claim, claims) }, waiting, calls };
+  return { queue: { claim: (claim: FairClaim) => fair.claim(claim, claims) }, fair, waiting, calls };
 }
 
 const rowsOf = (tenantId: string, count: number): Row[] => Array.from({ length: count }, (_, n) => ({ tenantId, n }));
@@ -58,6 +58,18 @@ describe('FairQueue', () => {
     const { queue, calls } = queueOf(rowsOf('big', 1_000));
     for (let claims = 0; claims < 5; claims++) expect(await queue.claim({ limit: 20 })).toHaveLength(20);
     expect(calls.tenants).toBe(4);
+  });
+
+  test('knows of whom something is left, once it has looked at all', async () => {
+    const { queue, fair, waiting } = queueOf([...rowsOf('big', 40), ...rowsOf('some', 20), ...rowsOf('small', 3)]);
+    expect(fair.stillInLine).toBeNull();
+    await queue.claim({ limit: 20 });
+    expect(fair.stillInLine).toBeNull();
+    await queue.claim({ limit: 20 });
+    expect(fair.stillInLine).toEqual(new Set(['big', 'some']));
+    while (waiting.length > 0) await queue.claim({ limit: 20 });
+    await queue.claim({ limit: 20 });
+    expect(fair.stillInLine).toEqual(new Set());
   });
 
   test('goes round all tenants, however many there are and whoever of them has nothing due', async () => {

@@ -30,7 +30,7 @@ const t = useTestTocsin({
 });
 const never = new AbortController().signal;
 const send = { type: 'send' } as const;
-const somePlaces: Places = { free: 5, queues: null };
+const somePlaces: Places = { free: 5, beside: 0, queues: null };
 let tenant: string;
 
 beforeEach(async () => {
@@ -111,6 +111,31 @@ describe('a delivery that is leased as it is planned', () => {
     expect(await brokenInvariants(t.database)).toEqual([]);
   });
 
+  test('is of a tenant of which nothing is due, beside the backlog of another', async () => {
+    const crowd = tenant;
+    const recipients = Array.from({ length: 12 }, (_, n) => ({ type: 'user' as const, id: `user ${n}` }));
+    unwrap(
+      await t.tocsin.directory.putUsers(
+        crowd,
+        recipients.map(({ id }) => ({ id })),
+      ),
+    );
+    await order({ recipients }, null);
+    const beside: Places = { free: 0, beside: 2, queues: null };
+    const orderOfAnother = async (places: Places) => {
+      tenant = await newTenant(t);
+      return order({}, places);
+    };
+    // A full claim shows who has a backlog, the next one who else is in line.
+    expect(await t.tocsin.engine.claim(4, null)).toHaveLength(4);
+    expect(await orderOfAnother(beside)).toEqual([]);
+    expect(await t.tocsin.engine.claim(4, null)).toHaveLength(4);
+    expect(await orderOfAnother({ ...beside, beside: 1 })).toEqual([]);
+    expect(await orderOfAnother(beside)).toMatchObject([{ tenantId: tenant }, { tenantId: tenant }]);
+    tenant = crowd;
+    expect(await order({ recipients: recipients.slice(0, 1) }, beside)).toEqual([]);
+  });
+
   test('is made by a worker without a claim', async () => {
     const { listener, engine } = t.tocsin;
     await listener.start();
@@ -135,11 +160,11 @@ describe('a delivery that is leased as it is planned', () => {
 describe('deliveries are left to a claim', () => {
   test.each<[string, Places | null, Partial<WorkflowInput>]>([
     ['when no attempts are made here', null, {}],
-    ['when there are not places for all of them', { free: 1, queues: null }, {}],
-    ['when others serve their queue', { free: 5, queues: ['mail'] }, {}],
+    ['when there are not places for all of them', { free: 1, beside: 0, queues: null }, {}],
+    ['when others serve their queue', { free: 5, beside: 0, queues: ['mail'] }, {}],
     [
       'when one of them is of a queue that others serve',
-      { free: 5, queues: ['default'] },
+      { free: 5, beside: 0, queues: ['default'] },
       {
         actions: [send, { ...send, queue: 'mail' }],
       },

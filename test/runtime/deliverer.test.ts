@@ -85,7 +85,7 @@ describe('Deliverer', () => {
     expect(calls.recorded.map(({ deliveryId }) => deliveryId).toSorted()).toEqual(ids.toSorted());
   });
 
-  test('what is leased for it while it claims takes no more than its places', async () => {
+  test('what is leased for it while it claims begins at once, and what it claimed waits for places', async () => {
     const claiming = Promise.withResolvers<void>();
     const asked = Promise.withResolvers<void>();
     let running = 0;
@@ -111,12 +111,14 @@ describe('Deliverer', () => {
     deliverer.start();
     await asked.promise;
     expect(deliverer.placesForPlanned).toBe(0);
+    expect(deliverer.placesBeside).toBe(2);
     await deliverer.take([claimed('p1'), claimed('p2')]);
     claiming.resolve();
-    while (calls.recorded.length < 4) await once(deliverer, 'recorded');
+    while (calls.recorded.length < 6) await once(deliverer, 'recorded');
     await deliverer.stop();
     expect(most).toBe(4);
-    expect(calls.givenBack).toEqual(['p1', 'p2']);
+    expect(calls.givenBack).toEqual([]);
+    expect(deliverer.placesBeside).toBe(0);
   });
 
   test('stops also when what it took cannot be looked up any more', async () => {
