@@ -125,6 +125,23 @@ describe('tocsin worker', () => {
     expect(await named.terminate()).toBe(0);
   });
 
+  test('does what the configuration says when no preset is given', { timeout: 60_000 }, async () => {
+    const own = join(directory, 'own.config.mjs');
+    await writeFile(own, "export default { worker: { stages: ['match', 'execute'], queues: ['mine'] } };");
+    const told = async (args: readonly string[]) => {
+      const worker = await WorkerProcess.start(t.url, { args: ['--config', own, ...args] });
+      expect(await worker.terminate()).toBe(0);
+      const { stages, queues } = JSON.parse(worker.log.find((line) => line.includes('"worker started"')) ?? '{}');
+      return { stages, queues };
+    };
+    expect(await told([])).toEqual({ stages: ['match', 'execute'], queues: ['mine'] });
+    expect(await told(['--queues', 'other'])).toEqual({ stages: ['match', 'execute'], queues: ['other'] });
+    expect(await told(['--preset', 'all'])).toEqual({
+      stages: ['match', 'execute', 'deliver', 'maintain'],
+      queues: null,
+    });
+  });
+
   test('answers /healthz and /metrics, and 404 elsewhere', async () => {
     const worker = await WorkerProcess.start(t.url, { args: ['--config', config] });
     const url = `http://127.0.0.1:${worker.httpPort}`;

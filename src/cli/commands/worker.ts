@@ -11,7 +11,7 @@ import { withTocsin } from '../context.ts';
 import { port, positiveInteger, words } from '../parse.ts';
 
 type WorkerFlags = {
-  readonly preset: keyof typeof presets;
+  readonly preset?: keyof typeof presets;
   readonly queues?: readonly string[];
   readonly concurrency?: number;
   readonly lanes?: number;
@@ -29,14 +29,12 @@ export function workerCommand(): Command {
     .addOption(
       new Option(
         '--preset <preset>',
-        'which stages and queues: all; critical (match, and queue critical); background (the rest)',
-      )
-        .choices(Object.keys(presets))
-        .default('all'),
+        'which stages and queues: all; critical (match, and queue critical); background (the rest) (default: worker.stages and worker.queues of the configuration, else all)',
+      ).choices(Object.keys(presets)),
     )
     .option(
       '--queues <names>',
-      'only deliveries of these task queues, comma separated (default: those of the preset)',
+      'only deliveries of these task queues, comma separated (default: those of the preset or the configuration)',
       words,
     )
     .option('--concurrency <n>', 'delivery attempts at once (default 50)', positiveInteger)
@@ -57,8 +55,10 @@ export function workerCommand(): Command {
           try {
             const { hangMs } = tocsin.settings.worker;
             if (hangMs > 0) startWatchdog(hangMs);
+            // From now on: one that comes while it starts is heard as well.
+            const stopping = Promise.race([once(process, 'SIGTERM'), once(process, 'SIGINT')]);
             await tocsin.listener.start();
-            const [signal] = await Promise.race([once(process, 'SIGTERM'), once(process, 'SIGINT')]);
+            const [signal] = await stopping;
             logger.info({ signal }, 'stopping: what is under way is finished first');
             await tocsin.listener.stop();
           } finally {
@@ -98,14 +98,14 @@ async function openServers(
 }
 
 function withFlags(options: TocsinOptions, flags: WorkerFlags): TocsinOptions {
-  const preset = presets[flags.preset];
+  const preset = flags.preset && presets[flags.preset];
   const { concurrency, lanes, batchSize } = flags;
   return {
     ...options,
     worker: {
       ...options.worker,
-      stages: [...preset.stages],
-      queues: flags.queues ? [...flags.queues] : preset.queues ? [...preset.queues] : null,
+      ...(preset ? { stages: [...preset.stages], queues: preset.queues && [...preset.queues] } : {}),
+      ...(flags.queues ? { queues: [...flags.queues] } : {}),
       useNotify: flags.notify && (options.worker?.useNotify ?? true),
       ...(concurrency ? { concurrency } : {}),
       ...(lanes ? { lanes } : {}),
