@@ -52,9 +52,9 @@ export class PlannedLeases {
     const waiting = this.#places === null ? [] : deliveries.filter(({ status }) => status === 'pending');
     if (waiting.length === 0 || this.#places === null) return [];
     const { free, beside, queues } = this.#places();
-    const inLine = free === 0 ? stillInLine(queues) : null;
-    const pending = inLine === null ? waiting : waiting.filter(({ tenantId }) => !inLine.has(tenantId));
-    if (pending.length > (inLine === null ? free : beside) || quotas.anybodyHas('deliveriesPerMinute')) return [];
+    const inLine = (free === 0 ? stillInLine(queues) : null) ?? new Set();
+    const pending = waiting.filter(({ tenantId }) => !inLine.has(tenantId));
+    if (pending.length > (inLine.size > 0 ? beside : free) || quotas.anybodyHas('deliveriesPerMinute')) return [];
     const known = actionTypes();
     const canBeginNow = ({ place, queue, actionType }: NewDelivery) =>
       place === null && known.includes(actionType) && (queues === null || queues.includes(queue));

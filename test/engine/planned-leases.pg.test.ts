@@ -176,6 +176,12 @@ describe('deliveries are left to a claim', () => {
     expect((await t.tocsin.engine.claim(10, null)).length).toBeGreaterThan(0);
   });
 
+  test('when the claim before took all that was due: then there is no backlog to be beside', async () => {
+    while ((await t.tocsin.engine.claim(100, null)).length > 0);
+    expect(await order({}, { free: 0, beside: 5, queues: null })).toEqual([]);
+    expect(await t.tocsin.engine.claim(10, null)).toHaveLength(2);
+  });
+
   test('while anybody has a quota of deliveries', async () => {
     unwrap(await t.tocsin.quotas.setQuotas('somebody', { deliveriesPerMinute: 1_000 }));
     onTestFinished(async () => {
