@@ -35,8 +35,8 @@ type DrainEvents = { drained: [count: number]; asleep: []; failed: [error: Error
 
 /** A position that was given out this long ago is visible, or its transaction is a slow one. */
 const positionsSettleMs = 1_000;
-/** While transactions are open that wrote events without notifying, the drain looks again this often. */
-const openWritersPollMs = 20;
+/** While transactions are open that wrote events without notifying, the drain looks again: after 1 ms, 2, 4, up to 20. */
+const openWritersPollMs = { first: 1, longest: 20 };
 const longestErrorDelayMs = 5_000;
 /**
  * A lane whose connection does not answer within the first gets another: so a connection that swallows packets is noticed. One
@@ -183,6 +183,7 @@ export class Drain extends EventEmitter<DrainEvents> {
 
   /** The first lane: drains, and is the one that goes to sleep. */
   async #runSentinel(lane: DrainLane, signal: AbortSignal): Promise<void> {
+    let openWritersMs = openWritersPollMs.first;
     while (!signal.aborted) {
       this.#isWoken = false;
       const drained = await lane.drain(signal);
@@ -195,7 +196,9 @@ export class Drain extends EventEmitter<DrainEvents> {
       const state = await lane.fallAsleep();
       if (state === 'events') continue;
       if (state === 'asleep' && !this.#isWoken) this.emit('asleep');
-      await this.#rest(state === 'writers' ? openWritersPollMs : this.#options.pollMs, signal);
+      const isStillOpen = state === 'writers' && drained === 0;
+      openWritersMs = isStillOpen ? Math.min(2 * openWritersMs, openWritersPollMs.longest) : openWritersPollMs.first;
+      await this.#rest(state === 'writers' ? openWritersMs : this.#options.pollMs, signal);
     }
   }
 
