@@ -36,6 +36,11 @@ export type DrainLaneOptions = {
 /** The lower positions are looked at again this often, and never for more than a twentieth of the time. */
 const fullClaimEveryMs = 250;
 const fullClaimShare = 20;
+/**
+ * A lane that keeps up claims again from so many positions back: what was committed after a later position is then seen with
+ * the next claim. To pass by what was drained there costs little, and nothing while there is a backlog.
+ */
+const lookBackPositions = 500n;
 /** A transaction costs as much as so many events, or a few more: two lanes that share fewer cost more than one and gain nothing. */
 const worthALane = 10;
 /** While a batch takes longer, other lanes are called to go on with what comes, ms. */
@@ -45,7 +50,7 @@ const longBatchMs = 50;
  * One connection that drains the outbox. A batch is one flight: the writes of the batch before, its commit, and the claim
  * of the next travel together.
  *
- * The claim starts at the highest position claimed so far (see `claimEvents`); a claim from the start (see `LowWaterMark`) is
+ * The claim starts at the highest position claimed so far (see `claimEvents`), or a little below; a claim from the start (see `LowWaterMark`) is
  * made before sleeping and every 250 ms. While a tenant has a backlog, events of others go first (see `FairClaims`), in batches of their own.
  */
 export class DrainLane {
@@ -87,7 +92,7 @@ export class DrainLane {
           return this.#drained;
         }
         const isFromStart = performance.now() >= this.#nextFullClaimAt;
-        this.#lane.after = batch.upTo ?? this.#lane.after;
+        if (batch.upTo !== null) this.#lane.after = batch.isFull ? batch.upTo : lookBack(batch.upTo);
         const startedAt = performance.now();
         batch = await this.#handle(batch, isFromStart ? '0' : this.#lane.after);
         if (isFromStart) this.#scheduleFullClaim(performance.now() - startedAt);
@@ -305,6 +310,11 @@ type Batch = {
   /** Nothing else waits, if there are no events in it. */
   readonly isEnd: boolean;
 };
+
+function lookBack(position: string): string {
+  const from = BigInt(position) - lookBackPositions;
+  return String(from > 0n ? from : 0n);
+}
 
 function nothing(batch: Batch): Batch {
   return { ...batch, events: [] };

@@ -32,7 +32,7 @@ export type ClaimPlan = {
 
 /** A lane as the plan knows it. */
 export type ClaimingLane = {
-  /** The highest position it has claimed in order. */
+  /** Where it goes on in order: behind what it has claimed, or a little below. */
   after: string;
   /** How often the lanes had to begin at the start when it last did. */
   restarts: number;

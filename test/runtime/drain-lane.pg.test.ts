@@ -19,13 +19,13 @@ afterEach(async () => {
 
 async function openLane(options: {
   helps?: boolean;
-  prepare?: () => Promise<unknown>;
+  prepare?: (events: number) => Promise<unknown>;
   onBacklog?: () => void;
 }): Promise<DrainLane> {
   const { helps = false, prepare = async () => undefined, onBacklog = () => undefined } = options;
   const processor: EventProcessor = {
     prepare: async (_connection, events) => {
-      await prepare();
+      await prepare(events.length);
       const positions = events.map(({ position }) => position);
       return { write: (runner) => [finishEvents(runner, positions)], committed: () => undefined };
     },
@@ -48,11 +48,12 @@ async function openLane(options: {
   return lane;
 }
 
+const events = (count: number) =>
+  `insert into tocsin.events (tenant_id, source, entity_type, operation)
+   select 't', 'domain', 'order', 'insert' from generate_series(1, ${count})`;
+
 async function store(count: number): Promise<void> {
-  await t.sql(
-    `insert into tocsin.events (tenant_id, source, entity_type, operation)
-     select 't', 'domain', 'order', 'insert' from generate_series(1, ${count})`,
-  );
+  await t.sql(events(count));
 }
 
 describe('DrainLane', () => {
@@ -70,6 +71,35 @@ describe('DrainLane', () => {
     await store(first);
     const lane = await openLane({ helps, prepare });
     expect(await lane.drain(new AbortController().signal)).toBe(drained);
+  });
+
+  test('a lane that keeps up claims what was committed late together with what comes next', async () => {
+    const slow = await t.database.pool.connect();
+    const batches: number[] = [];
+    const whileMatching = [
+      async () => {
+        await slow.query('begin');
+        await slow.query(events(1));
+        await store(1);
+      },
+      async () => {
+        await slow.query('commit');
+        await store(1);
+      },
+    ];
+    try {
+      await store(1);
+      const lane = await openLane({
+        prepare: async (claimed) => {
+          batches.push(claimed);
+          await whileMatching.shift()?.();
+        },
+      });
+      await lane.drain(new AbortController().signal);
+    } finally {
+      slow.release();
+    }
+    expect(batches).toEqual([1, 1, 2]);
   });
 
   test('a lane calls for help as long as one batch takes', async () => {
