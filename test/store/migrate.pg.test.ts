@@ -29,7 +29,7 @@ describe('migrate', () => {
   test('makes ids that sort by time and partitions that hold them', async () => {
     const { pool } = db.database;
     const { rows } = await pool.query(
-      "select tocsin.new_id() as id, tocsin.new_id() as later, tocsin.id_at(now()) as lowest, tocsin.id_at(now() + interval '1 day') as highest",
+      "select tocsin.new_id() as id, (select tocsin.new_id() from pg_sleep(0.002)) as later, tocsin.id_at(now()) as lowest, tocsin.id_at(now() + interval '1 day') as highest",
     );
     const { id, later, lowest, highest } = rows[0];
     expect([lowest, id, later, highest]).toEqual([lowest, id, later, highest].sort());
