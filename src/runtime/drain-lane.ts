@@ -254,8 +254,8 @@ export class DrainLane {
     try {
       const prepared = await this.#prepare(batch.events);
       const writes = prepared.write(this.#connection);
-      const commit = this.#connection.query('commit');
-      const following = next === null ? [] : [this.#connection.query('begin'), this.#claim(next)];
+      const commit = this.#connection.query(next === null ? 'commit' : 'commit and chain');
+      const following = next === null ? [] : [this.#claim(next)];
       const written = landed([...writes, commit]).then(() => prepared.committed());
       const results = await landed([written, ...following]);
       return next === null ? nothing(batch) : (results.at(-1) as Batch);
