@@ -11,7 +11,7 @@ import { executionPlace } from '../model/ordering.ts';
 import { type Quotas, unlimited } from '../model/quota.ts';
 import type { Directory, RecipientQuery } from '../model/recipient.ts';
 import { type ClaimedEvent, readLargeEvent } from '../store/claim-events.ts';
-import { type Connection, landed, type Runner } from '../store/connection.ts';
+import type { Connection, Runner } from '../store/connection.ts';
 import type { Database } from '../store/database.ts';
 import {
   type RulesQuestion,
@@ -32,7 +32,7 @@ import { readStoredEvent } from '../store/read-events.ts';
 import { type AttemptRecord, insertRecordedNotifications, recordAttempts } from '../store/record-attempts.ts';
 import { insertBounces } from '../store/suppressions.ts';
 import { addUsage } from '../store/tenant-usage.ts';
-import type { NewExecution } from '../store/write-plan.ts';
+import { type NewExecution, writePlans } from '../store/write-plan.ts';
 import { admitEvents, countsWithout } from './admit-events.ts';
 import { attemptDelivery, type DeliverySource } from './attempt-delivery.ts';
 import { readRulesOf, readSourcesOf } from './claimed-deliveries.ts';
@@ -48,7 +48,6 @@ import { LeasedWork } from './leased-work.ts';
 import { type BatchLookups, type Match, type MatchedRows, planMatches } from './match-batch.ts';
 import { type Places, PlannedLeases } from './planned-leases.ts';
 import { QuotaBook } from './quota-book.ts';
-import { writeMatchedRows } from './write-matched-rows.ts';
 
 const noSource: DeliverySource = { event: null, workflow: null };
 
@@ -215,7 +214,7 @@ export class WorkflowEngine extends EventEmitter<EngineEvents> implements EventP
         letEventsWait(runner, { positions: [...held], delayMs: turnDelayMs }),
         ...givenUp.map((event) => giveUpEvent(runner, event)),
         addUsage(runner, { kind: 'events', counts: countsWithout(counts, admitted, held), windowMs }),
-        ...writeMatchedRows(runner, rows, first),
+        writePlans(runner, { ...rows, deliveries: rows.deliveries.filter((row) => !first.includes(row)) }),
         leasePlannedDeliveries(runner, { rows: first, leaseMs: this.#options.leaseMs }).then((claimed) => {
           leased = claimed;
         }),
@@ -245,7 +244,7 @@ export class WorkflowEngine extends EventEmitter<EngineEvents> implements EventP
       const matches: Match[] = [];
       this.#match(event, { position: null, matches });
       const planned = await planMatches(matches, this.#lookups(client));
-      await landed(writeMatchedRows(client, planned));
+      await writePlans(client, planned);
       return planned;
     });
     this.#announce(rows);

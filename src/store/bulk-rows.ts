@@ -1,11 +1,12 @@
-import { type ArrayParameter, textArray, uuidArray } from './array-parameter.ts';
+import { type ArrayParameter, boolArray, intArray, textArray, uuidArray } from './array-parameter.ts';
 
 /** A column of rows that one statement writes. */
-export type BulkColumn<Row> = {
-  readonly name: string;
-  readonly type: 'text' | 'uuid';
-  readonly of: (row: Row) => string | null;
-};
+export type BulkColumn<Row> = { readonly name: string } & (
+  | { readonly type: 'text' | 'uuid'; readonly of: (row: Row) => string | null }
+  | { readonly type: 'int'; readonly of: (row: Row) => number }
+  | { readonly type: 'bool'; readonly of: (row: Row) => boolean }
+);
+type Value = string | number | boolean | null;
 
 /** Rows of a bulk statement, as SQL to select from and as its parameters. */
 export type BulkRows<Row> = {
@@ -13,7 +14,7 @@ export type BulkRows<Row> = {
   readonly size: number;
   /** Stands in a `from`, its columns under their names; its parameters begin with this one. */
   readonly from: (firstParameter: number) => string;
-  readonly parameters: (rows: readonly Row[]) => (ArrayParameter | string | null)[];
+  readonly parameters: (rows: readonly Row[]) => (ArrayParameter | Value)[];
 };
 
 /**
@@ -23,7 +24,7 @@ export type BulkRows<Row> = {
  * @param key a column that is not null and always travels as an array; there are as many rows as it has elements
  */
 export function bulkRows<Row>(
-  key: BulkColumn<Row> & { readonly of: (row: Row) => string },
+  key: { readonly name: string; readonly type: 'text' | 'uuid'; readonly of: (row: Row) => string },
   columns: readonly BulkColumn<Row>[],
 ): BulkRows<Row> {
   return {
@@ -48,13 +49,21 @@ export function bulkRows<Row>(
 }
 
 /** What all rows have in the column; undefined when they differ. */
-function sharedValue<Row>(rows: readonly Row[], { of }: BulkColumn<Row>): string | null | undefined {
+function sharedValue<Row>(rows: readonly Row[], { of }: BulkColumn<Row>): Value | undefined {
   const [first] = rows;
   const value = first === undefined ? null : of(first);
   return rows.every((row) => of(row) === value) ? value : undefined;
 }
 
-function arrayOf<Row>(rows: readonly Row[], { type, of }: BulkColumn<Row>): ArrayParameter {
-  const values = rows.map(of);
-  return type === 'uuid' ? uuidArray(values) : textArray(values);
+function arrayOf<Row>(rows: readonly Row[], column: BulkColumn<Row>): ArrayParameter {
+  switch (column.type) {
+    case 'uuid':
+      return uuidArray(rows.map(column.of));
+    case 'text':
+      return textArray(rows.map(column.of));
+    case 'int':
+      return intArray(rows.map(column.of));
+    case 'bool':
+      return boolArray(rows.map(column.of));
+  }
 }

@@ -1,7 +1,6 @@
 import type { DeliveryStatus, ExecutionStatus } from '../model/execution.ts';
 import type { Priority } from '../model/notification.ts';
 import type { Place } from '../model/ordering.ts';
-import { type ArrayParameter, boolArray, intArray, textArray, uuidArray } from './array-parameter.ts';
 import { bulkRows } from './bulk-rows.ts';
 import { promptly, type Runner } from './connection.ts';
 
@@ -56,58 +55,26 @@ export type NewNotification = {
 
 const finalStatuses = new Set<string>(['success', 'partial', 'failed', 'skipped', 'cancelled']);
 
-/** Writes executions in one statement. A second one of the same event and workflow version is a unique violation. */
-export async function insertExecutions(runner: Runner, rows: readonly NewExecution[]): Promise<void> {
-  if (rows.length === 0) return;
-  await runner.query({
-    name: 'tocsin_insert_executions',
-    text: `
-      insert into tocsin.executions
-        (id, tenant_id, workflow_id, workflow_version, event_id, status, reason, trace,
-         deliveries_open, deliveries_done, deliveries_failed, ordering_key, ordering_position, completed_at)
-      select id, tenant_id, workflow_id, workflow_version, event_id, status, reason, trace::json,
-        deliveries_open, deliveries_done, deliveries_failed, ordering_key, ordering_position::bigint,
-        case when is_final then now() end
-      from unnest(
-        $1::uuid[], $2::text[], $3::uuid[], $4::int[], $5::uuid[], $6::text[], $7::text[], $8::text[],
-        $9::int[], $10::int[], $11::int[], $12::bool[], $13::text[], $14::text[])
-        as row (id, tenant_id, workflow_id, workflow_version, event_id, status, reason, trace,
-          deliveries_open, deliveries_done, deliveries_failed, is_final, ordering_key, ordering_position)`,
-    values: [
-      uuidArray(rows.map((row) => row.id)),
-      textArray(rows.map((row) => row.tenantId)),
-      uuidArray(rows.map((row) => row.workflowId)),
-      intArray(rows.map((row) => row.workflowVersion)),
-      uuidArray(rows.map((row) => row.eventId)),
-      textArray(rows.map((row) => row.status)),
-      sparseTextArray(rows.map((row) => row.reason)),
-      sparseTextArray(rows.map((row) => row.trace)),
-      intArray(rows.map((row) => row.deliveriesOpen)),
-      intArray(rows.map((row) => row.deliveriesDone)),
-      intArray(rows.map((row) => row.deliveriesFailed)),
-      boolArray(rows.map((row) => finalStatuses.has(row.status))),
-      ...placeArrays(rows),
-    ],
-  });
-}
+/** Executions, and what those of them plan that are new in this transaction: no such row can stand, so none is looked for. */
+export type NewPlans = {
+  readonly executions: readonly NewExecution[];
+  readonly deliveries: readonly NewDelivery[];
+  readonly notifications: readonly NewNotification[];
+};
 
-/** Writes the deliveries of executions that are new in this transaction: none of them can stand, so none is looked for. */
-export async function insertFirstDeliveries(runner: Runner, rows: readonly NewDelivery[]): Promise<void> {
-  if (rows.length === 0) return;
+/** Writes all in one statement. A second execution of the same event and workflow version is a unique violation. */
+export async function writePlans(runner: Runner, { executions, deliveries, notifications }: NewPlans): Promise<void> {
+  const planned = deliveries.length + notifications.length;
+  if (executions.length + planned === 0) return;
+  const values = executionRows.parameters(executions);
+  if (planned === 0) {
+    await runner.query({ name: 'tocsin_write_executions', text: insertExecutions, values });
+    return;
+  }
   await runner.query({
-    name: 'tocsin_insert_first_deliveries',
-    text: `${insertDeliveries} ${deliveryRows.from(1)}`,
-    values: deliveryRows.parameters(rows),
-  });
-}
-
-/** Writes the inbox rows of deliveries that `insertFirstDeliveries` writes in the same transaction. */
-export async function insertFirstNotifications(runner: Runner, rows: readonly NewNotification[]): Promise<void> {
-  if (rows.length === 0) return;
-  await runner.query({
-    name: 'tocsin_insert_first_notifications',
-    text: `${insertNotifications} ${notificationRows.from(1)}`,
-    values: notificationRows.parameters(rows),
+    name: 'tocsin_write_plans',
+    text: insertPlans,
+    values: [...values, ...deliveryRows.parameters(deliveries), ...notificationRows.parameters(notifications)],
   });
 }
 
@@ -183,6 +150,39 @@ const notificationRows = bulkRows<NewNotification>({ name: 'id', type: 'uuid', o
   { name: 'link', type: 'text', of: ({ link }) => link },
 ]);
 
+const executionRows = bulkRows<NewExecution>({ name: 'id', type: 'uuid', of: ({ id }) => id }, [
+  { name: 'tenant_id', type: 'text', of: ({ tenantId }) => tenantId },
+  { name: 'workflow_id', type: 'uuid', of: ({ workflowId }) => workflowId },
+  { name: 'workflow_version', type: 'int', of: ({ workflowVersion }) => workflowVersion },
+  { name: 'event_id', type: 'uuid', of: ({ eventId }) => eventId },
+  { name: 'status', type: 'text', of: ({ status }) => status },
+  { name: 'reason', type: 'text', of: ({ reason }) => reason },
+  { name: 'trace', type: 'text', of: ({ trace }) => trace },
+  { name: 'deliveries_open', type: 'int', of: ({ deliveriesOpen }) => deliveriesOpen },
+  { name: 'deliveries_done', type: 'int', of: ({ deliveriesDone }) => deliveriesDone },
+  { name: 'deliveries_failed', type: 'int', of: ({ deliveriesFailed }) => deliveriesFailed },
+  { name: 'is_final', type: 'bool', of: ({ status }) => finalStatuses.has(status) },
+  { name: 'ordering_key', type: 'text', of: ({ place }) => place?.key ?? null },
+  { name: 'ordering_position', type: 'text', of: ({ place }) => place?.position ?? null },
+]);
+
+const insertExecutions = `
+  insert into tocsin.executions
+    (id, tenant_id, workflow_id, workflow_version, event_id, status, reason, trace,
+     deliveries_open, deliveries_done, deliveries_failed, ordering_key, ordering_position, completed_at)
+  select id, tenant_id, workflow_id, workflow_version, event_id, status, reason, trace::json,
+    deliveries_open, deliveries_done, deliveries_failed, ordering_key, ordering_position::bigint,
+    case when is_final then now() end
+  from ${executionRows.from(1)}`;
+
+const insertPlans = `
+  with planned as (
+    ${insertDeliveries} ${deliveryRows.from(1 + executionRows.size)}
+  ), told as (
+    ${insertNotifications} ${notificationRows.from(1 + executionRows.size + deliveryRows.size)}
+  )
+  ${insertExecutions}`;
+
 /** SQL of `writePage`; `planned` ends the statement that writes the deliveries, `told` the one that writes the inbox rows. */
 function pageText({ planned, told }: { planned: string; told: string }): string {
   const leaseParameters = 3;
@@ -218,15 +218,3 @@ const writeMissingPage = {
     told: 'id in (select planned.id from planned)',
   }),
 };
-
-function placeArrays(rows: readonly { readonly place: Place | null }[]): (ArrayParameter | null)[] {
-  return [
-    sparseTextArray(rows.map(({ place }) => place?.key ?? null)),
-    sparseTextArray(rows.map(({ place }) => place?.position ?? null)),
-  ];
-}
-
-/** A column that is often null throughout: then nothing is sent, and `unnest` fills it with nulls. */
-function sparseTextArray(values: readonly (string | null)[]): ArrayParameter | null {
-  return values.every((value) => value === null) ? null : textArray(values);
-}

@@ -5,17 +5,25 @@ import { useTestDatabase } from '../support/test-database.ts';
 
 const db = useTestDatabase();
 
-type Row = { readonly id: string; readonly name: string | null; readonly owner: string | null };
+type Row = {
+  readonly id: string;
+  readonly name: string | null;
+  readonly owner: string | null;
+  readonly age: number;
+  readonly done: boolean;
+};
 
 const rowsOf = bulkRows<Row>({ name: 'id', type: 'uuid', of: ({ id }) => id }, [
   { name: 'name', type: 'text', of: ({ name }) => name },
   { name: 'owner', type: 'uuid', of: ({ owner }) => owner },
+  { name: 'age', type: 'int', of: ({ age }) => age },
+  { name: 'done', type: 'bool', of: ({ done }) => done },
 ]);
 
 /** What the server makes of the rows, behind a parameter of the statement's own. */
 async function received(rows: readonly Row[]): Promise<Row[]> {
   const result = await db.database.pool.query<Row>(
-    `select id, name, owner from ${rowsOf.from(2)} where id <> $1::uuid order by id`,
+    `select id, name, owner, age, done from ${rowsOf.from(2)} where id <> $1::uuid order by id`,
     ['00000000-0000-0000-0000-000000000000', ...rowsOf.parameters(rows)],
   );
   return result.rows;
@@ -23,14 +31,17 @@ async function received(rows: readonly Row[]): Promise<Row[]> {
 
 const id = fc.uuid();
 const nameOrNull = fc.option(fc.constantFrom('', 'ann', 'Grüße 👋', 'null', '{}'));
-const anyRows = fc.uniqueArray(fc.record({ id, name: nameOrNull, owner: fc.option(id) }), {
-  selector: (row) => row.id,
-});
-/** All have the same in one column or in both. */
+const age = fc.integer({ min: -(2 ** 31), max: 2 ** 31 - 1 });
+const others = fc.record({ name: nameOrNull, owner: fc.option(id), age, done: fc.boolean() });
+const anyRows = fc.uniqueArray(
+  fc.tuple(id, others).map(([own, rest]) => ({ id: own, ...rest })),
+  { selector: (row) => row.id },
+);
+/** All have the same in some columns. */
 const alikeRows = fc
-  .tuple(anyRows, nameOrNull, fc.option(id), fc.boolean(), fc.boolean())
-  .map(([rows, name, owner, sameName, sameOwner]) =>
-    rows.map((row) => ({ ...row, ...(sameName ? { name } : {}), ...(sameOwner ? { owner } : {}) })),
+  .tuple(anyRows, others, fc.subarray(['name', 'owner', 'age', 'done'] as const))
+  .map(([rows, shared, columns]) =>
+    rows.map((row): Row => ({ ...row, ...Object.fromEntries(columns.map((column) => [column, shared[column]])) })),
   );
 
 describe('bulkRows', () => {
@@ -48,10 +59,12 @@ describe('bulkRows', () => {
       id: `00000000-0000-0000-0000-00000000000${index}`,
       name: 'ann',
       owner: null,
+      age: 0,
+      done: false,
     }));
-    const [ids, ...others] = rowsOf.parameters(rows);
+    const [ids, ...rest] = rowsOf.parameters(rows);
     expect(ids).toBeInstanceOf(Buffer);
-    expect(others).toEqual([null, null, 'ann', null]);
-    expect(others).toHaveLength(rowsOf.size - 1);
+    expect(rest).toEqual([null, null, null, null, 'ann', null, 0, false]);
+    expect(rest).toHaveLength(rowsOf.size - 1);
   });
 });

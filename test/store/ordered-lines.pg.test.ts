@@ -6,7 +6,7 @@ import { withFixedPlans } from '../../src/store/fixed-plans.ts';
 import { parkBehindOthers } from '../../src/store/ordered-lines.ts';
 import { type ClaimedDelivery, claimDeliveries, parkBlockedDeliveries } from '../../src/store/pending-deliveries.ts';
 import { type AttemptRecord, recordAttempts } from '../../src/store/record-attempts.ts';
-import { insertFirstDeliveries, type NewDelivery } from '../../src/store/write-plan.ts';
+import { type NewDelivery, writePlans } from '../../src/store/write-plan.ts';
 import { entriesRead } from '../support/entries-read.ts';
 import { useTestDatabase } from '../support/test-database.ts';
 import { until } from '../support/until.ts';
@@ -38,7 +38,8 @@ async function plan(runner: Runner, tenantId: string, positions: readonly number
       place: { key: 'order 1', position: String(position) },
     }),
   );
-  await insertFirstDeliveries(runner, await parkBehindOthers(runner, planned));
+  const deliveries = await parkBehindOthers(runner, planned);
+  await writePlans(runner, { executions: [], deliveries, notifications: [] });
   return planned;
 }
 

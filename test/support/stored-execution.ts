@@ -5,7 +5,7 @@ import type { DeliveryStatus, ExecutionStatus, ExecutionTrace } from '../../src/
 import { stringifyJson } from '../../src/model/json.ts';
 import type { Runner } from '../../src/store/connection.ts';
 import { insertHistoryEvent } from '../../src/store/finish-events.ts';
-import { insertExecutions, insertFirstDeliveries } from '../../src/store/write-plan.ts';
+import { type NewDelivery, type NewExecution, writePlans } from '../../src/store/write-plan.ts';
 import { sampleEvent } from './sample-event.ts';
 
 /** A delivery as the test needs it. */
@@ -58,22 +58,21 @@ export async function storeExecution(runner: Runner, given: ExecutionToStore): P
   }
   const count = (status: DeliveryStatus) =>
     deliveries.filter((delivery) => (delivery.status ?? 'delivered') === status);
-  await insertExecutions(runner, [
-    {
-      id,
-      tenantId,
-      workflowId,
-      workflowVersion: 1,
-      eventId,
-      status: given.status ?? 'success',
-      reason: given.reason ?? null,
-      trace: given.trace ? stringifyJson(given.trace) : null,
-      deliveriesOpen: count('pending').length,
-      deliveriesDone: count('delivered').length,
-      deliveriesFailed: count('dead').length,
-      place: null,
-    },
-  ]);
+  const execution: NewExecution = {
+    id,
+    tenantId,
+    workflowId,
+    workflowVersion: 1,
+    eventId,
+    status: given.status ?? 'success',
+    reason: given.reason ?? null,
+    trace: given.trace ? stringifyJson(given.trace) : null,
+    deliveriesOpen: count('pending').length,
+    deliveriesDone: count('delivered').length,
+    deliveriesFailed: count('dead').length,
+    place: null,
+  };
+  await writePlans(runner, { executions: [execution], deliveries: [], notifications: [] });
   const deliveryIds: string[] = [];
   for (const [index, delivery] of deliveries.entries()) {
     deliveryIds.push(await storeDelivery(runner, { tenantId, executionId: id, recipientId: `u${index}`, ...delivery }));
@@ -88,21 +87,20 @@ async function storeDelivery(
 ): Promise<string> {
   const { tenantId, recipientId, actionId = 'mail', actionType = 'email', status = 'delivered', reason = null } = given;
   const id = deliveryId(given.executionId, actionId, recipientId);
-  await insertFirstDeliveries(runner, [
-    {
-      id,
-      tenantId,
-      executionId: given.executionId,
-      actionId,
-      actionType,
-      recipientId,
-      recipient: null,
-      queue: 'default',
-      status,
-      reason,
-      place: null,
-    },
-  ]);
+  const delivery: NewDelivery = {
+    id,
+    tenantId,
+    executionId: given.executionId,
+    actionId,
+    actionType,
+    recipientId,
+    recipient: null,
+    queue: 'default',
+    status,
+    reason,
+    place: null,
+  };
+  await writePlans(runner, { executions: [], deliveries: [delivery], notifications: [] });
   await runner.query('update tocsin.deliveries set attempts = $2 where id = $1', [id, given.attempts ?? 0]);
   await runner.query(
     `insert into tocsin.delivery_attempts (delivery_id, attempt, tenant_id, outcome, reason, started_at, duration_ms)
