@@ -49,6 +49,11 @@ export function table(headings: readonly string[], rows: readonly (readonly stri
   return [dim(line(headings)), ...rows.map(line)].join('\n');
 }
 
+/** What a page shows, and how the next one is asked for if there is one. */
+export function withMore(text: string, nextCursor: string | null): string {
+  return nextCursor === null ? text : `${text}\nmore: --cursor ${nextCursor}`;
+}
+
 export const bold = (text: string) => styleText('bold', text);
 export const dim = (text: string) => styleText('dim', text);
 export const red = (text: string) => styleText('red', text);

@@ -2,8 +2,9 @@ import { Command, Option } from 'commander';
 import { WorkflowError } from '../../errors.ts';
 import { type DeadLetterKind, deadLetterKinds } from '../../store/dead-letters.ts';
 import { withTocsin } from '../context.ts';
-import { dim, printError, printResult, table } from '../output.ts';
-import { moment, momentAhead, positiveInteger } from '../parse.ts';
+import { askedPage, type PageFlags, withPageFlags } from '../flags.ts';
+import { dim, printError, printResult, table, withMore } from '../output.ts';
+import { moment, momentAhead } from '../parse.ts';
 
 type FilterFlags = {
   readonly tenant?: string;
@@ -12,22 +13,15 @@ type FilterFlags = {
   readonly reason?: string;
   readonly since?: string;
 };
-type ListFlags = FilterFlags & { readonly limit: number; readonly cursor?: string };
 type RedriveFlags = FilterFlags & { readonly all?: boolean; readonly at?: string };
 
 export function deadLettersCommand(): Command {
   const command = new Command('dead-letters').description('deliveries, executions and events that were given up');
-  withFilters(command.command('list'))
+  withPageFlags(withFilters(command.command('list')))
     .description('what was given up, newest first, with the reason')
-    .option('--limit <n>', 'how many', positiveInteger, 50)
-    .option('--cursor <cursor>', 'go on where an earlier answer ended')
-    .action((flags: ListFlags, self: Command) =>
+    .action((flags: FilterFlags & PageFlags, self: Command) =>
       withTocsin(self, async (tocsin, options) => {
-        const listed = await tocsin.deadLetters.list(flags.tenant ?? null, {
-          limit: flags.limit,
-          ...filterOf(flags),
-          ...(flags.cursor ? { cursor: flags.cursor } : {}),
-        });
+        const listed = await tocsin.deadLetters.list(flags.tenant ?? null, { ...askedPage(flags), ...filterOf(flags) });
         printResult(options, listed, ({ items, nextCursor }) => {
           const rows = items.map((letter) => [
             letter.at.toISOString(),
@@ -38,10 +32,8 @@ export function deadLettersCommand(): Command {
             letter.reason,
             letter.id,
           ]);
-          const more = nextCursor ? `\nmore: --cursor ${nextCursor}` : '';
-          return (
-            table(['when', 'kind', 'tenant', 'workflow', 'recipient', 'reason', 'id'], rows, 'no dead letters') + more
-          );
+          const headings = ['when', 'kind', 'tenant', 'workflow', 'recipient', 'reason', 'id'];
+          return withMore(table(headings, rows, 'no dead letters'), nextCursor);
         });
       }),
     );
@@ -94,11 +86,7 @@ function withFilters(command: Command): Command {
     .option('--since <moment>', 'given up not before: 2026-01-31T08:00:00Z, or 2h, 7d ago');
 }
 
-function filterOf({ workflow, kind, reason, since }: FilterFlags) {
-  return {
-    ...(workflow ? { workflowId: workflow } : {}),
-    ...(kind ? { kind } : {}),
-    ...(reason ? { reason } : {}),
-    ...(since ? { since: moment(since, new Date()) } : {}),
-  };
+/** What is given and empty is refused, not left out: `--all --workflow "$id"` must not mean everything. */
+function filterOf({ workflow: workflowId, kind, reason, since }: FilterFlags) {
+  return { workflowId, kind, reason, since: since === undefined ? undefined : moment(since, new Date()) };
 }

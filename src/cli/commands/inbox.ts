@@ -1,14 +1,15 @@
 import { Command } from 'commander';
 import { withTocsin } from '../context.ts';
+import { type TenantFlags, tenantFlag } from '../flags.ts';
 import { bold, dim, printResult } from '../output.ts';
 import { positiveInteger } from '../parse.ts';
 
-type InboxFlags = { readonly tenant: string; readonly user: string; readonly limit: number };
+type InboxFlags = TenantFlags & { readonly user: string; readonly limit: number };
 
 export function inboxCommand(): Command {
   return new Command('inbox')
     .description("a user's in-app notifications, newest first")
-    .requiredOption('--tenant <id>', 'the tenant')
+    .requiredOption(...tenantFlag)
     .requiredOption('--user <id>', 'the user')
     .option('--limit <n>', 'how many', positiveInteger, 20)
     .action((flags: InboxFlags, self: Command) =>

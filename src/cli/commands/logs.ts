@@ -1,32 +1,29 @@
 import { Command } from 'commander';
-import { executionStatuses } from '../../model/execution.ts';
+import { type ExecutionStatus, executionStatuses } from '../../model/execution.ts';
 import { withTocsin } from '../context.ts';
 import { executionText, statusText } from '../execution-text.ts';
-import { printError, printResult, table } from '../output.ts';
-import { moment, positiveInteger, words } from '../parse.ts';
+import { askedPage, type PageFlags, type TenantFlags, tenantFlag, withPageFlags } from '../flags.ts';
+import { printError, printResult, table, withMore } from '../output.ts';
+import { moment, words } from '../parse.ts';
 import { findWorkflow } from './workflow.ts';
 
-type LogFlags = {
-  readonly tenant: string;
-  readonly workflow?: string;
-  readonly status?: readonly string[];
-  readonly from?: string;
-  readonly to?: string;
-  readonly limit: number;
-  readonly cursor?: string;
-};
+type LogFlags = TenantFlags &
+  PageFlags & {
+    readonly workflow?: string;
+    readonly status?: readonly string[];
+    readonly from?: string;
+    readonly to?: string;
+  };
 
 export function logsCommand(): Command {
-  return new Command('logs')
+  return withPageFlags(new Command('logs'))
     .description('what ran, newest first; with an execution id: every decision, recipient and attempt of it')
     .argument('[execution]', 'id of one execution')
-    .requiredOption('--tenant <id>', 'the tenant')
+    .requiredOption(...tenantFlag)
     .option('--workflow <id or name>', 'only of this workflow')
     .option('--status <names>', `comma separated, of ${executionStatuses.join(', ')}`, words)
     .option('--from <moment>', 'not before: 2026-01-31T08:00:00Z, or 2h, 7d ago')
     .option('--to <moment>', 'not after')
-    .option('--limit <n>', 'how many', positiveInteger, 50)
-    .option('--cursor <cursor>', 'go on where an earlier answer ended')
     .action((execution: string | undefined, flags: LogFlags, self: Command) =>
       withTocsin(self, async (tocsin, options) => {
         if (execution !== undefined) {
@@ -39,13 +36,13 @@ export function logsCommand(): Command {
           return;
         }
         const now = new Date();
+        const { status, from, to } = flags;
         const logs = await tocsin.workflows.getExecutionLogs(flags.tenant, {
-          limit: flags.limit,
-          ...(workflow ? { workflowId: workflow.value.id } : {}),
-          ...(flags.status ? { status: flags.status as (typeof executionStatuses)[number][] } : {}),
-          ...(flags.from ? { from: moment(flags.from, now) } : {}),
-          ...(flags.to ? { to: moment(flags.to, now) } : {}),
-          ...(flags.cursor ? { cursor: flags.cursor } : {}),
+          ...askedPage(flags),
+          workflowId: workflow?.value.id,
+          status: status as ExecutionStatus[] | undefined,
+          from: from === undefined ? undefined : moment(from, now),
+          to: to === undefined ? undefined : moment(to, now),
         });
         printResult(options, logs, ({ items, nextCursor }) => {
           const rows = items.map((log) => [
@@ -56,8 +53,8 @@ export function logsCommand(): Command {
             log.reason ?? '',
             log.id,
           ]);
-          const more = nextCursor ? `\nmore: --cursor ${nextCursor}` : '';
-          return table(['when', 'status', 'workflow', 'event', 'reason', 'execution'], rows, 'nothing ran') + more;
+          const headings = ['when', 'status', 'workflow', 'event', 'reason', 'execution'];
+          return withMore(table(headings, rows, 'nothing ran'), nextCursor);
         });
       }),
     );

@@ -2,43 +2,24 @@ import { Command } from 'commander';
 import { ok } from '../../model/result.ts';
 import type { Tocsin } from '../../tocsin.ts';
 import { withTocsin } from '../context.ts';
-import { printResult, table } from '../output.ts';
-import { positiveInteger } from '../parse.ts';
+import { askedPage, type PageFlags, type TenantFlags, tenantFlag, withPageFlags } from '../flags.ts';
+import { printResult, table, withMore } from '../output.ts';
 import { findWorkflow } from './workflow.ts';
 
-type ListFlags = {
-  readonly tenant: string;
-  readonly user?: string;
-  readonly channel?: string;
-  readonly limit: number;
-  readonly cursor?: string;
-};
-type ChoiceFlags = {
-  readonly tenant: string;
-  readonly user: string;
-  readonly channel: string;
-  readonly workflow?: string;
-};
+type ListFlags = TenantFlags & PageFlags & { readonly user?: string; readonly channel?: string };
+type ChoiceFlags = TenantFlags & { readonly user: string; readonly channel: string; readonly workflow?: string };
 
 export function preferencesCommand(): Command {
   const command = new Command('preferences').description('what people do not want to be told');
-  command
-    .command('list')
+  withPageFlags(command.command('list'))
     .description('what people have said, by user')
-    .requiredOption('--tenant <id>', 'the tenant')
+    .requiredOption(...tenantFlag)
     .option('--user <id>', 'only this user')
     .option('--channel <type>', 'only this action type')
-    .option('--limit <n>', 'how many', positiveInteger, 50)
-    .option('--cursor <cursor>', 'nextCursor of the page before')
     .action((flags: ListFlags, self: Command) =>
       withTocsin(self, async (tocsin, options) => {
-        const { tenant, user, channel, limit, cursor } = flags;
-        const page = await tocsin.preferences.list(tenant, {
-          limit,
-          ...(user ? { userId: user } : {}),
-          ...(channel ? { channel } : {}),
-          ...(cursor ? { cursor } : {}),
-        });
+        const { tenant, user: userId, channel } = flags;
+        const page = await tocsin.preferences.list(tenant, { ...askedPage(flags), userId, channel });
         printResult(options, page, ({ items, nextCursor }) => {
           const rows = items.map(({ userId, channel, workflowId, muted, source, updatedAt }) => [
             userId,
@@ -49,7 +30,7 @@ export function preferencesCommand(): Command {
             updatedAt.toISOString(),
           ]);
           const text = table(['user', 'channel', 'workflow', 'state', 'said by', 'at'], rows, 'no preferences');
-          return nextCursor === null ? text : `${text}\nmore: --cursor ${nextCursor}`;
+          return withMore(text, nextCursor);
         });
       }),
     );
@@ -62,7 +43,7 @@ function choiceCommand(command: Command, name: 'mute' | 'unmute', description: s
   command
     .command(name)
     .description(description)
-    .requiredOption('--tenant <id>', 'the tenant')
+    .requiredOption(...tenantFlag)
     .requiredOption('--user <id>', 'the user')
     .requiredOption('--channel <type>', 'an action type: email, notification, or one of yours')
     .option('--workflow <id or name>', 'by this workflow only (default: by all)')

@@ -2,9 +2,9 @@ import { Command, InvalidArgumentError } from 'commander';
 import type { QuotaInput, QuotaName } from '../../model/quota.ts';
 import type { TenantQuotas } from '../../service/quota-service.ts';
 import { withTocsin } from '../context.ts';
+import { type TenantFlags, tenantFlag } from '../flags.ts';
 import { dim, printResult, table, yellow } from '../output.ts';
 
-type TenantFlags = { readonly tenant: string };
 type SetFlags = TenantFlags & {
   readonly eventsPerMinute?: number | null;
   readonly deliveriesPerMinute?: number | null;
@@ -25,7 +25,8 @@ export function quotasCommand(): Command {
   const command = new Command('quotas').description('what a tenant may use, and what waits because it is used up');
   command
     .command('show')
-    .requiredOption('--tenant <id>', 'the tenant')
+    .description('quotas, how much of them is used, and what waits')
+    .requiredOption(...tenantFlag)
     .action((flags: TenantFlags, self: Command) =>
       withTocsin(self, async (tocsin, options) => {
         printResult(options, await tocsin.quotas.getQuotas(flags.tenant), quotasText);
@@ -36,7 +37,7 @@ export function quotasCommand(): Command {
     .description(
       "for operators: changes what is given; `none` takes the tenant's own away, so that the deployment's holds",
     )
-    .requiredOption('--tenant <id>', 'the tenant')
+    .requiredOption(...tenantFlag)
     .option('--events-per-minute <n>', 'events that are matched; the others wait', quota)
     .option('--deliveries-per-minute <n>', 'deliveries that go out; the others wait', quota)
     .option('--workflows <n>', 'workflows that are neither archived nor deleted', quota)

@@ -1,9 +1,9 @@
 import { text } from 'node:stream/consumers';
 import { Command } from 'commander';
 import { withTocsin } from '../context.ts';
+import { type TenantFlags, tenantFlag } from '../flags.ts';
 import { printResult, table } from '../output.ts';
 
-type TenantFlags = { readonly tenant: string };
 type SetFlags = TenantFlags & { readonly host?: readonly string[]; readonly anyHost?: true };
 
 export function secretCommand(): Command {
@@ -14,7 +14,7 @@ export function secretCommand(): Command {
     .command('set')
     .description('store a secret; its value is read from standard input, so that it stands in no history')
     .argument('<name>')
-    .requiredOption('--tenant <id>', 'the tenant')
+    .requiredOption(...tenantFlag)
     .option('--host <host...>', 'only webhooks to these hosts may use it (default: as it was; a new one: any)')
     .option('--any-host', 'webhooks to any host may use it')
     .action((name: string, flags: SetFlags, self: Command) =>
@@ -31,7 +31,7 @@ export function secretCommand(): Command {
   command
     .command('list')
     .description('names, hosts and keys; values cannot be read back')
-    .requiredOption('--tenant <id>', 'the tenant')
+    .requiredOption(...tenantFlag)
     .action((flags: TenantFlags, self: Command) =>
       withTocsin(self, async (tocsin, options) => {
         printResult(options, await tocsin.secrets.listSecrets(flags.tenant), (secrets) =>
@@ -50,8 +50,9 @@ export function secretCommand(): Command {
     );
   command
     .command('delete')
+    .description('webhooks that use it are no longer sent')
     .argument('<name>')
-    .requiredOption('--tenant <id>', 'the tenant')
+    .requiredOption(...tenantFlag)
     .action((name: string, flags: TenantFlags, self: Command) =>
       withTocsin(self, async (tocsin, options) => {
         printResult(options, await tocsin.secrets.deleteSecret(flags.tenant, name), () => `secret ${name} is gone`);

@@ -1,16 +1,17 @@
 import { Command } from 'commander';
 import type { SenderSettings } from '../../model/tenant-sender.ts';
 import { withTocsin } from '../context.ts';
+import { type TenantFlags, tenantFlag } from '../flags.ts';
 import { printResult } from '../output.ts';
 
-type TenantFlags = { readonly tenant: string };
 type SetFlags = TenantFlags & { readonly name?: string; readonly address?: string; readonly replyTo?: string };
 
 export function senderCommand(): Command {
   const command = new Command('sender').description("who a tenant's mails are from");
   command
     .command('show')
-    .requiredOption('--tenant <id>', 'the tenant')
+    .description('name, address and reply address, and the domains they may be of')
+    .requiredOption(...tenantFlag)
     .action((flags: TenantFlags, self: Command) =>
       withTocsin(self, async (tocsin, options) => {
         printResult(options, await tocsin.tenants.getSender(flags.tenant), senderText);
@@ -19,7 +20,7 @@ export function senderCommand(): Command {
   command
     .command('set')
     .description("name, address and reply address; what is left out is the deployment's")
-    .requiredOption('--tenant <id>', 'the tenant')
+    .requiredOption(...tenantFlag)
     .option('--name <name>', 'what recipients see')
     .option('--address <address>', 'of one of the domains of the tenant')
     .option('--reply-to <address>', 'where answers go')
@@ -33,7 +34,7 @@ export function senderCommand(): Command {
     .command('domains')
     .description('for operators: the domains a tenant may send from, in place of those before')
     .argument('[domains...]', 'e.g. acme.example; none takes them all away')
-    .requiredOption('--tenant <id>', 'the tenant')
+    .requiredOption(...tenantFlag)
     .action((domains: string[], flags: TenantFlags, self: Command) =>
       withTocsin(self, async (tocsin, options) => {
         printResult(options, await tocsin.tenants.setSenderDomains(flags.tenant, domains), senderText);

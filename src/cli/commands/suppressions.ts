@@ -1,35 +1,22 @@
 import { Command, Option } from 'commander';
 import { type SuppressionReason, suppressionReasons } from '../../model/suppression.ts';
 import { withTocsin } from '../context.ts';
-import { printResult, table } from '../output.ts';
-import { positiveInteger } from '../parse.ts';
+import { askedPage, type PageFlags, type TenantFlags, tenantFlag, withPageFlags } from '../flags.ts';
+import { printResult, table, withMore } from '../output.ts';
 
-type ListFlags = {
-  readonly tenant: string;
-  readonly reason?: SuppressionReason;
-  readonly limit: number;
-  readonly cursor?: string;
-};
-type AddFlags = { readonly tenant: string; readonly reason: SuppressionReason; readonly note?: string };
-type TenantFlags = { readonly tenant: string };
+type ListFlags = TenantFlags & PageFlags & { readonly reason?: SuppressionReason };
+type AddFlags = TenantFlags & { readonly reason: SuppressionReason; readonly note?: string };
 
 export function suppressionsCommand(): Command {
   const command = new Command('suppressions').description('addresses that mails do not go to');
-  command
-    .command('list')
+  withPageFlags(command.command('list'))
     .description('suppressed addresses and why')
-    .requiredOption('--tenant <id>', 'the tenant')
+    .requiredOption(...tenantFlag)
     .addOption(new Option('--reason <reason>', 'only these').choices(suppressionReasons))
-    .option('--limit <n>', 'how many', positiveInteger, 50)
-    .option('--cursor <cursor>', 'nextCursor of the page before')
     .action((flags: ListFlags, self: Command) =>
       withTocsin(self, async (tocsin, options) => {
-        const { tenant, reason, limit, cursor } = flags;
-        const page = await tocsin.suppressions.list(tenant, {
-          limit,
-          ...(reason ? { reason } : {}),
-          ...(cursor ? { cursor } : {}),
-        });
+        const { tenant, reason } = flags;
+        const page = await tocsin.suppressions.list(tenant, { ...askedPage(flags), reason });
         printResult(options, page, ({ items, nextCursor }) => {
           const rows = items.map(({ address, reason, createdAt, detail }) => [
             address,
@@ -38,7 +25,7 @@ export function suppressionsCommand(): Command {
             detail ?? '',
           ]);
           const text = table(['address', 'reason', 'since', 'detail'], rows, 'no address is suppressed');
-          return nextCursor === null ? text : `${text}\nmore: --cursor ${nextCursor}`;
+          return withMore(text, nextCursor);
         });
       }),
     );
@@ -46,7 +33,7 @@ export function suppressionsCommand(): Command {
     .command('add')
     .description('stop mails to an address')
     .argument('<address>')
-    .requiredOption('--tenant <id>', 'the tenant')
+    .requiredOption(...tenantFlag)
     .addOption(new Option('--reason <reason>', 'why').choices(suppressionReasons).default('host'))
     .option('--note <text>', 'for those who list it')
     .action((address: string, flags: AddFlags, self: Command) =>
@@ -60,7 +47,7 @@ export function suppressionsCommand(): Command {
     .command('remove')
     .description('let mails go to an address again')
     .argument('<address>')
-    .requiredOption('--tenant <id>', 'the tenant')
+    .requiredOption(...tenantFlag)
     .action((address: string, flags: TenantFlags, self: Command) =>
       withTocsin(self, async (tocsin, options) => {
         const removed = await tocsin.suppressions.remove(flags.tenant, address);

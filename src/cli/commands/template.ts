@@ -1,10 +1,9 @@
 import { Command } from 'commander';
 import type { TemplateInput } from '../../service/template-service.ts';
 import { withTocsin } from '../context.ts';
+import { type TenantFlags, tenantFlag } from '../flags.ts';
 import { printResult, table } from '../output.ts';
 import { jsonArgument } from '../parse.ts';
-
-type TenantFlags = { readonly tenant: string };
 
 export function templateCommand(): Command {
   const command = new Command('template').description("a tenant's stored mail templates");
@@ -12,7 +11,7 @@ export function templateCommand(): Command {
     .command('set')
     .description('store a template: { "name", "subject", "html", "text" }')
     .argument('<template>', 'JSON, @file, or - for standard input')
-    .requiredOption('--tenant <id>', 'the tenant')
+    .requiredOption(...tenantFlag)
     .action((template: string, flags: TenantFlags, self: Command) =>
       withTocsin(self, async (tocsin, options) => {
         const input = (await jsonArgument(template, 'the template')) as TemplateInput;
@@ -21,7 +20,8 @@ export function templateCommand(): Command {
     );
   command
     .command('list')
-    .requiredOption('--tenant <id>', 'the tenant')
+    .description('names and subjects')
+    .requiredOption(...tenantFlag)
     .action((flags: TenantFlags, self: Command) =>
       withTocsin(self, async (tocsin, options) => {
         printResult(options, await tocsin.templates.listTemplates(flags.tenant), (templates) =>
@@ -35,8 +35,9 @@ export function templateCommand(): Command {
     );
   command
     .command('delete')
+    .description('mails that use it are no longer sent')
     .argument('<name>')
-    .requiredOption('--tenant <id>', 'the tenant')
+    .requiredOption(...tenantFlag)
     .action((name: string, flags: TenantFlags, self: Command) =>
       withTocsin(self, async (tocsin, options) => {
         printResult(

@@ -10,11 +10,11 @@ import { liveWorkers } from '../../store/health.ts';
 import type { Tocsin } from '../../tocsin.ts';
 import { withTocsin } from '../context.ts';
 import { executionText } from '../execution-text.ts';
+import { type TenantFlags, tenantFlag } from '../flags.ts';
 import { dim, printError, printResult } from '../output.ts';
 import { jsonArgument, positiveInteger } from '../parse.ts';
 
-type TriggerFlags = {
-  readonly tenant: string;
+type TriggerFlags = TenantFlags & {
   readonly entity: string;
   readonly operation: string;
   readonly payload: string;
@@ -29,7 +29,7 @@ type TriggerFlags = {
 export function triggerCommand(): Command {
   return new Command('trigger')
     .description('store an event by hand, to see what workflows make of it')
-    .requiredOption('--tenant <id>', 'the tenant')
+    .requiredOption(...tenantFlag)
     .requiredOption('--entity <type>', 'entity type, e.g. order')
     .requiredOption('--operation <name>', 'insert, update, delete or one of your own')
     .option('--payload <json>', 'the record: JSON, @file, or - for standard input', '{}')

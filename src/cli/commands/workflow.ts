@@ -1,26 +1,22 @@
 import { Command } from 'commander';
-import type { Workflow, WorkflowInput } from '../../model/workflow.ts';
+import type { Workflow, WorkflowInput, WorkflowStatus } from '../../model/workflow.ts';
 import type { Tocsin } from '../../tocsin.ts';
 import { type GlobalOptions, withTocsin } from '../context.ts';
-import { bold, dim, print, printError, printResult, table } from '../output.ts';
+import { askedPage, type PageFlags, type TenantFlags, tenantFlag, withPageFlags } from '../flags.ts';
+import { bold, dim, print, printError, printResult, table, withMore } from '../output.ts';
 import { jsonArgument } from '../parse.ts';
-
-type TenantFlags = { readonly tenant: string };
-
-const tenantFlag = ['--tenant <id>', 'the tenant'] as const;
 
 export function workflowCommand(): Command {
   const command = new Command('workflow').description('list, show, check, create and switch the workflows of a tenant');
-  command
-    .command('list')
-    .description('all workflows of the tenant')
+  withPageFlags(command.command('list'), 500)
+    .description('workflows of the tenant, newest first')
     .requiredOption(...tenantFlag)
     .option('--status <status>', 'only draft, active, inactive or archived ones')
-    .action((flags: TenantFlags & { status?: string }, self: Command) =>
+    .action((flags: TenantFlags & PageFlags & { status?: string }, self: Command) =>
       withTocsin(self, async (tocsin, options) => {
-        const filter = flags.status === undefined ? {} : { status: flags.status as Workflow['status'] };
-        const result = await tocsin.workflows.listWorkflows(flags.tenant, { ...filter, limit: 500 });
-        printResult(options, result, ({ items }) => listText(items));
+        const filter = { ...askedPage(flags), status: flags.status as WorkflowStatus | undefined };
+        const listed = await tocsin.workflows.listWorkflows(flags.tenant, filter);
+        printResult(options, listed, ({ items, nextCursor }) => withMore(listText(items), nextCursor));
       }),
     );
   command
