@@ -32,7 +32,7 @@ export function createProgram(): Command {
       'options and handlers of the host (default: tocsin.config.ts, .js or .mjs if there is one)',
     )
     .option('--json', 'print data instead of text')
-    .showHelpAfterError()
+    .showHelpAfterError('(--help says what it takes)')
     .configureHelp({ showGlobalOptions: true });
 
   for (const command of [
@@ -72,6 +72,7 @@ Environment:
   TOCSIN_PREVIOUS_SECRETS_KEYS earlier keys, comma separated, that still open what they encrypted
   TOCSIN_WEBHOOK_ALLOW_HOSTS   hosts that webhooks may call although they are not public (comma separated)
   TOCSIN_WEBHOOK_ALLOW_CIDRS   the same for networks
+  TOCSIN_QUERY_ROLE            role that saved queries run as
   TOCSIN_QUOTA_EVENTS_PER_MINUTE, TOCSIN_QUOTA_DELIVERIES_PER_MINUTE, TOCSIN_QUOTA_WORKFLOWS,
   TOCSIN_QUOTA_RECIPIENTS, TOCSIN_QUOTA_PAYLOAD_BYTES
                                what a tenant may use that has no quota of its own
@@ -79,5 +80,11 @@ Environment:
 
 Exit codes: 0 done, 1 fault or something failed, 2 not valid, 3 not found, 4 conflict, 5 not allowed, 6 not migrated, 7 unavailable, 8 timeout, 9 quota used up.`,
   );
+  inheritSettings(program);
   return program;
+}
+
+/** Commands that are made by themselves have none of the settings of the program they are added to. */
+function inheritSettings(parent: Command): void {
+  for (const command of parent.commands) inheritSettings(command.copyInheritedSettings(parent));
 }
