@@ -55,7 +55,7 @@ export function executionText(execution: ExecutionDetail): string {
 function conditionText(condition: ConditionTrace, indent: string): string {
   const marks = { true: green('+'), false: red('-'), error: red('!'), deferred: dim('?') };
   const mark = marks[String(condition.result) as keyof typeof marks];
-  const found = condition.actual === undefined ? '' : ` ${dim(`found ${stringifyJson(condition.actual)}`)}`;
+  const found = condition.actual === undefined ? '' : ` ${dim(`found ${foundText(condition.actual)}`)}`;
   const error = condition.error ? ` ${red(condition.error)}` : '';
   const expected = condition.expected === undefined ? '' : ` ${wordsOf(condition.expected)}`;
   const children = (condition.children ?? []).map((child) => `\n${conditionText(child, `${indent}  `)}`).join('');
@@ -64,6 +64,12 @@ function conditionText(condition: ConditionTrace, indent: string): string {
 
 function wordsOf(value: unknown): string {
   return typeof value === 'string' ? value : stringifyJson(value);
+}
+
+/** What was found: a text in quotes, or as it is where it is a sentence that quotes. */
+function foundText(value: unknown): string {
+  const written = stringifyJson(value);
+  return written.includes('\\"') ? written.slice(1, -1).replaceAll('\\"', '"') : written;
 }
 
 function partText(part: RecipientTrace): string {

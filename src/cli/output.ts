@@ -1,4 +1,4 @@
-import { styleText } from 'node:util';
+import { stripVTControlCharacters, styleText } from 'node:util';
 import { errorCodes, type WorkflowError } from '../errors.ts';
 import { stringifyJson } from '../model/json.ts';
 import type { Result } from '../model/result.ts';
@@ -8,7 +8,14 @@ export type OutputOptions = { readonly json?: boolean };
 
 /** Prints an answer: as JSON with `--json`, else as `text` makes it. */
 export function print<T>(options: OutputOptions, value: T, text: (value: T) => string): void {
-  process.stdout.write(`${options.json ? stringifyJson(value) : text(value)}\n`);
+  process.stdout.write(`${options.json ? stringifyJson(value) : harmless(text(value))}\n`);
+}
+
+/** Tenants write much of what is printed: of what a terminal obeys only colours and line breaks are left. */
+export function harmless(text: string): string {
+  return text.replace(/\p{Cc}(?=(\[\d{1,2}m)?)/gu, (sign, colour?: string) =>
+    sign === '\n' || (sign === '\u001b' && colour !== undefined) ? sign : ' ',
+  );
 }
 
 /**
@@ -32,21 +39,26 @@ export function printError(options: OutputOptions, error: WorkflowError): void {
     return;
   }
   const lines = error.issues.length > 1 ? error.issues.map((issue) => `  - ${issue.path}: ${issue.message}`) : [];
-  process.stderr.write(`${[`${red('error')} ${error.message}`, ...lines].join('\n')}\n`);
+  process.stderr.write(`${harmless([`${red('error')} ${error.message}`, ...lines].join('\n'))}\n`);
 }
 
 /** Rows as aligned columns under their headings; `empty` when there is none. */
 export function table(headings: readonly string[], rows: readonly (readonly string[])[], empty: string): string {
   if (rows.length === 0) return empty;
-  const widths = headings.map((heading, column) =>
-    Math.max(heading.length, ...rows.map((row) => (row[column] ?? '').length)),
-  );
-  const line = (cells: readonly string[]) =>
+  const lines = [headings, ...rows].map((cells) => cells.map((cell) => cell.replaceAll(/\s/g, ' ')));
+  const widths = headings.map((_heading, column) => Math.max(...lines.map((cells) => widthOf(cells[column] ?? ''))));
+  const [head = '', ...body] = lines.map((cells) =>
     cells
-      .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+      .map((cell, column) => cell + ' '.repeat((widths[column] ?? 0) - widthOf(cell)))
       .join('  ')
-      .trimEnd();
-  return [dim(line(headings)), ...rows.map(line)].join('\n');
+      .trimEnd(),
+  );
+  return [dim(head), ...body].join('\n');
+}
+
+/** How many characters of it are seen. */
+function widthOf(cell: string): number {
+  return stripVTControlCharacters(cell).length;
 }
 
 /** What a page shows, and how the next one is asked for if there is one. */
