@@ -1,6 +1,7 @@
 import { z } from 'zod';
-import { type Issue, invalid } from './errors.ts';
+import { invalid, unknownWord } from './errors.ts';
 import { defaultCausationLimits, longestCausation } from './model/causation.ts';
+import { parseInput } from './model/parse-input.ts';
 import { leastPayloadBytes, mostQuota } from './model/quota.ts';
 
 /** Presets of `tocsin worker --preset`: which stages a worker runs and which task queues it serves. */
@@ -32,7 +33,7 @@ const dkimOptions = dkimKey.extend({
 
 const smtpOptions = z.strictObject({
   /** smtp:// or smtps:// URL with user and password if needed. */
-  url: z.string().regex(/^smtps?:\/\//, 'an smtp:// or smtps:// URL'),
+  url: z.string().regex(/^smtps?:\/\//, 'must be an smtp:// or smtps:// URL'),
   /** Address that mails come from; tenants choose only the display name. */
   from: z.string().min(3),
   /** Right side of Message-IDs; default: the domain of `from`. */
@@ -45,7 +46,7 @@ const smtpOptions = z.strictObject({
 
 const unsubscribeOptions = z.strictObject({
   /** Where the endpoint is reached from outside; links are made of it. */
-  baseUrl: z.string().refine(isLinkBase, 'an https:// URL without parameters; http:// on this machine only'),
+  baseUrl: z.string().refine(isLinkBase, 'must be an https:// URL without parameters; http:// on this machine only'),
   /** 32 bytes, base64 or hex: what links are signed with, if not with `secretsKey`. */
   key: z.string().optional(),
   /** Earlier keys: links made with them stay good. */
@@ -140,7 +141,7 @@ function quota(least: number) {
 /** Options that are data; handlers, the directory and the logger are given beside them (`TocsinOptions`). */
 export const settingsSchema = z.strictObject({
   /** postgres:// URL. */
-  databaseUrl: z.string().regex(/^postgres(ql)?:\/\//, 'a postgres:// URL'),
+  databaseUrl: z.string().regex(/^postgres(ql)?:\/\//, 'must be a postgres:// URL'),
   /** Connections of the pool. */
   poolSize: z.number().int().min(2).max(200).default(10),
   smtp: smtpOptions.optional(),
@@ -171,13 +172,9 @@ export type SettingsInput = z.input<typeof settingsSchema>;
 
 /** Checks options and fills in the defaults. Throws `WorkflowError` naming the option and what it may be. */
 export function readSettings(input: unknown): Settings {
-  const parsed = settingsSchema.safeParse(input);
-  if (parsed.success) return parsed.data;
-  const issues: Issue[] = parsed.error.issues.map((issue) => ({
-    path: issue.path.join('.') || 'options',
-    message: issue.message,
-  }));
-  throw invalid('options', issues);
+  const settings = parseInput(settingsSchema, input);
+  if (!settings.ok) throw invalid('the configuration', settings.error);
+  return settings.value;
 }
 
 /** The environment variables the command line reads, and the option each sets. */
@@ -238,7 +235,12 @@ function quotasFromEnvironment(env: NodeJS.ProcessEnv): Pick<Partial<SettingsInp
   return quotas.length > 0 ? { quotas: Object.fromEntries(quotas.map(([name, value]) => [name, Number(value)])) } : {};
 }
 
-/** The log level of `tocsin worker`. */
+const logLevels = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'];
+
+/** The log level of `tocsin worker`. Throws `WorkflowError` for a word that is none. */
 export function logLevelFromEnvironment(env: NodeJS.ProcessEnv = process.env): string {
-  return env.TOCSIN_LOG_LEVEL ?? 'info';
+  const written = env.TOCSIN_LOG_LEVEL || 'info';
+  if (logLevels.includes(written)) return written;
+  const place = { path: 'TOCSIN_LOG_LEVEL', kind: 'log level', written, allowed: logLevels };
+  throw invalid('the configuration', [unknownWord(place)]);
 }

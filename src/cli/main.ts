@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import type { Command } from 'commander';
-import { errorCodes } from '../errors.ts';
+import { errorCodes, WorkflowError } from '../errors.ts';
+import { printError } from './output.ts';
 import { createProgram } from './program.ts';
 
 const program = createProgram();
@@ -13,6 +14,10 @@ function exitAsInvalid(command: Command): void {
 exitAsInvalid(program);
 
 await program.parseAsync().catch((error: unknown) => {
+  if (error instanceof WorkflowError) {
+    printError(program.opts(), error);
+    return;
+  }
   process.stderr.write(`${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
   process.exitCode = 1;
 });

@@ -28,6 +28,9 @@ export function pathText(base: string, keys: readonly Key[]): string {
 /** `prefix` is where a union stands whose branch the issue is about. */
 type Place = { schema: z.ZodType; input: unknown; base: string; prefix: readonly Key[] };
 
+/** How zod begins what it says of the kind of a value, unless the schema has words of its own. */
+const zodsOwn = 'Invalid input: ';
+
 function toIssues(issue: ZodIssue, place: Place): Issue[] {
   const keys = [...place.prefix, ...issue.path];
   const path = pathText(place.base, keys);
@@ -42,8 +45,9 @@ function toIssues(issue: ZodIssue, place: Place): Issue[] {
   if (issue.code === 'invalid_value' && typeof written === 'string' && issue.values.length > 1) {
     return [unknownWord({ path, kind: 'value', written, allowed: issue.values.map(String) })];
   }
-  const isMissing = issue.code === 'invalid_type' && written === undefined && issue.message.startsWith('Invalid input');
-  return [{ path, message: isMissing ? `is missing: expected ${issue.expected}` : issue.message }];
+  const isMissing = issue.code === 'invalid_type' && written === undefined && issue.message.startsWith(zodsOwn);
+  const message = issue.message.startsWith(zodsOwn) ? issue.message.slice(zodsOwn.length) : issue.message;
+  return [{ path, message: isMissing ? `is missing: expected ${issue.expected}` : message }];
 }
 
 /** The issues of the branch the input comes nearest to: one that it fails below its root, not by its kind. */

@@ -12,6 +12,7 @@ import {
   type KeyObject,
   randomBytes,
 } from 'node:crypto';
+import { invalid } from '../errors.ts';
 import type { BoundPlace, SealedSecret } from '../store/secrets.ts';
 
 /** Keys by their ids; the first one seals. */
@@ -26,7 +27,7 @@ const tagBytes = 16;
  * Reads keys of 32 bytes, each as Base64 or hexadecimal, the current one first. A key's id is the first 8 hexadecimal
  * digits of its SHA-256.
  *
- * @throws Error that names the option, never the key
+ * @throws WorkflowError `invalid` that names the option, never the key
  */
 export function readSecretKeys(options: { current: string; previous: readonly string[] }): SecretKeys {
   const { current, previous } = options;
@@ -41,9 +42,8 @@ export function readSecretKey(text: string, option: string): [id: string, key: K
   const trimmed = text.trim();
   const bytes = Buffer.from(trimmed, /^[0-9a-f]{64}$/i.test(trimmed) ? 'hex' : 'base64');
   if (bytes.length !== keyBytes || !/^[A-Za-z0-9+/_-]+={0,2}$/.test(trimmed)) {
-    throw new Error(
-      `${option} is not a key of 32 bytes in Base64 or hexadecimal: make one with \`openssl rand -base64 32\``,
-    );
+    const message = 'is not a key of 32 bytes in Base64 or hexadecimal: make one with `openssl rand -base64 32`';
+    throw invalid('the configuration', [{ path: option, message }]);
   }
   return [createHash('sha256').update(bytes).digest('hex').slice(0, 8), createSecretKey(bytes)];
 }

@@ -40,7 +40,7 @@ export function readUnsubscribeKeys(options: {
   ].map(([, secret]) => secret);
   if (key !== undefined || secretsKey !== undefined) return keys;
   const message = 'unsubscribe links are signed: set `secretsKey` (TOCSIN_SECRETS_KEY), or a key of their own here';
-  throw invalid('options', [{ path: 'unsubscribe.key', message }]);
+  throw invalid('the configuration', [{ path: 'unsubscribe.key', message }]);
 }
 
 /** The links by which recipients opt out, and what happens when they follow one. */

@@ -48,7 +48,7 @@ describe('parseInput', () => {
     expect(issuesOf({ retry: { attempts: 10 }, parts: 'none' })).toEqual([
       { path: 'name', message: 'is missing: expected string' },
       { path: 'retry.attempts', message: expect.stringContaining('<=9') },
-      { path: 'parts', message: 'Invalid input: expected array, received string' },
+      { path: 'parts', message: 'expected array, received string' },
     ]);
   });
 
@@ -68,7 +68,7 @@ describe('parseInput', () => {
       { path: 'target', message: 'expected object or object or string' },
     ]);
     expect(issuesOf({ name: 'n', target: { user: 7 } })).toEqual([
-      { path: 'target.user', message: 'Invalid input: expected string, received number' },
+      { path: 'target.user', message: 'expected string, received number' },
     ]);
     expect(issuesOf({ name: 'n', parts: [{ field: 'a', value: null }] })).toEqual([
       { path: 'parts[0].value', message: 'expected string or number' },

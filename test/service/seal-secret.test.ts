@@ -98,10 +98,10 @@ describe('readSecretKeys', () => {
     randomBytes(33).toString('hex'),
     '*'.repeat(44),
   ])('names the option and not the key for %j', (current) => {
-    expect(() => readSecretKeys({ current, previous: [] })).toThrow(/^secretsKey is not a key of 32 bytes/);
+    expect(() => readSecretKeys({ current, previous: [] })).toThrow(/secretsKey: is not a key of 32 bytes/);
     const previous = [key.toString('hex'), current];
     expect(() => readSecretKeys({ current: key.toString('hex'), previous })).toThrow(
-      /^previousSecretsKeys\[1\] is not/,
+      /previousSecretsKeys\[1\]: is not/,
     );
   });
 });
