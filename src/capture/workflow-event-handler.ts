@@ -73,10 +73,9 @@ function causationOf({ causedBy }: DispatchOptions): string | null {
 
 function checkHead(event: DomainEvent): Issue[] {
   const issues: Issue[] = [];
-  const eventClass = event.constructor.name;
   for (const name of ['entityType', 'operation'] as const) {
     if (namePattern.test(event[name])) continue;
-    const message = `the name ${eventClass} does not tell it: call it like UserCreated, or say \`static ${name} = '...'\``;
+    const message = `"${event[name]}" is no name: call the class like UserCreated, or say \`static ${name} = '...'\``;
     issues.push({ path: name, message });
   }
   for (const name of ['tenantId', 'idempotencyKey'] as const) {

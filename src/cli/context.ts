@@ -57,11 +57,13 @@ async function readConfigFile(given: string | undefined): Promise<Partial<Tocsin
   const file = given ?? configFiles.find((name) => existsSync(name));
   if (file === undefined) return {};
   if (!existsSync(file)) throw new WorkflowError('not_found', `no configuration file ${file}`);
-  const loaded = (await import(pathToFileURL(resolve(file)).href)) as { default?: Partial<TocsinOptions> };
-  if (loaded.default === undefined) {
+  const loaded: { default?: unknown } = await import(pathToFileURL(resolve(file)).href).catch((cause: unknown) => {
+    throw new WorkflowError('invalid', `cannot load ${file}: ${String(cause)}`, { cause });
+  });
+  if (typeof loaded.default !== 'object' || loaded.default === null) {
     throw new WorkflowError(
       'invalid',
-      `${file} has no default export: export default { databaseUrl, conditions, actions, ... }`,
+      `${file} exports no options: export default { databaseUrl, conditions, actions, ... }`,
     );
   }
   return loaded.default;

@@ -2,12 +2,20 @@ import { readFile } from 'node:fs/promises';
 import { text } from 'node:stream/consumers';
 import { InvalidArgumentError } from 'commander';
 import { WorkflowError } from '../errors.ts';
+import { namePattern } from '../model/event.ts';
 import { type Json, parseJson } from '../model/json.ts';
 
 /** A whole number from 1. */
 export function positiveInteger(value: string): number {
   if (!/^[1-9]\d{0,8}$/.test(value)) throw new InvalidArgumentError('a whole number from 1 is needed.');
   return Number(value);
+}
+
+/** What entity types and operations are called. */
+export function eventWord(value: string): string {
+  if (!namePattern.test(value))
+    throw new InvalidArgumentError('a letter and then letters, digits, "_", "-", "." is needed.');
+  return value;
 }
 
 /** A number above 0. */
@@ -56,8 +64,19 @@ export function momentAhead(value: string, now: Date): Date {
 
 /** JSON written on the line, or in a file (`@order.json`), or on standard input (`-`). */
 export async function jsonArgument(value: string, what: string): Promise<Json> {
-  const source =
-    value === '-' ? await text(process.stdin) : value.startsWith('@') ? await readText(value.slice(1)) : value;
+  if (value === '-') return jsonOf(await standardInput(what), `${what} on standard input`);
+  if (value.startsWith('@')) return jsonOf(await readText(value.slice(1)), `${what} in ${value.slice(1)}`);
+  const meant = /^[\w./-]+\.json$/.test(value) ? ` (the file of this name is @${value})` : '';
+  return jsonOf(value, `${what}${meant}`);
+}
+
+/** All of standard input. Says at a terminal that it waits for it. */
+export async function standardInput(what: string): Promise<string> {
+  if (process.stdin.isTTY) process.stderr.write(`type ${what}, then Enter and Ctrl-D\n`);
+  return text(process.stdin);
+}
+
+function jsonOf(source: string, what: string): Json {
   try {
     return parseJson(source);
   } catch (cause) {

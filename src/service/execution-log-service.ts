@@ -146,7 +146,10 @@ export class ExecutionLogService {
 }
 
 function executionNotFound(id: string): WorkflowError {
-  return new WorkflowError('not_found', `no execution ${JSON.stringify(id)} in this tenant`);
+  return new WorkflowError(
+    'not_found',
+    `no execution ${JSON.stringify(id)} in this tenant: list the logs to see their ids`,
+  );
 }
 
 /**

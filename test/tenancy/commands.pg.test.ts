@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
-import { Readable } from 'node:stream';
 import type { Command } from 'commander';
 import { afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
 import { createProgram } from '../../src/cli/program.ts';
+import { runCommand } from '../support/run-command.ts';
 import { useTestTocsin } from '../support/test-tocsin.ts';
 import { type Attack, makeWorlds, probe, type Worlds } from './probe.ts';
 import { fillVictim, type Heard } from './victim.ts';
@@ -128,31 +128,13 @@ function commandsOf(command: Command, words: readonly string[] = []): string[] {
   return command.commands.flatMap((sub) => commandsOf(sub, [...words, sub.name()]));
 }
 
-/** Runs one command line in this process; answers what it printed and how it would have ended. */
-async function runCommand(line: readonly string[]): Promise<{ printed: string; exitCode: typeof process.exitCode }> {
-  let printed = '';
-  const print = (text: string | Uint8Array) => {
-    printed += String(text);
-    return true;
-  };
-  vi.spyOn(process.stdout, 'write').mockImplementation(print);
-  vi.spyOn(process.stderr, 'write').mockImplementation(print);
-  vi.spyOn(process, 'stdin', 'get').mockReturnValue(Readable.from(['taken over']) as typeof process.stdin);
-  try {
-    await createProgram()
-      .exitOverride()
-      .parseAsync([...line], { from: 'user' });
-    return { printed, exitCode: process.exitCode };
-  } finally {
-    vi.restoreAllMocks();
-    process.exitCode = undefined;
-  }
-}
-
 /** A command with `--tenant`, on a database. */
 function lineOf(command: string, { url, tenantId, rest }: { url: string; tenantId: string; rest: readonly string[] }) {
   return ['--database', url, ...command.split(' '), '--tenant', tenantId, ...rest];
 }
+
+/** What commands that read standard input are given. */
+const stdin = 'taken over';
 
 /** Each line, as text and as data. */
 function attackOf(command: string, lines: Lines): Attack {
@@ -160,7 +142,7 @@ function attackOf(command: string, lines: Lines): Attack {
     const told: unknown[] = [];
     for (const rest of lines(heard)) {
       const line = lineOf(command, { url: t.url, tenantId, rest });
-      told.push(await runCommand(line), await runCommand([...line, '--json']));
+      told.push(await runCommand(line, { stdin }), await runCommand([...line, '--json'], { stdin }));
     }
     return told;
   };
@@ -183,7 +165,9 @@ describe('the command line', () => {
     vi.stubEnv('TOCSIN_SECRETS_KEY', options.secretsKey);
     const ended: unknown[] = [];
     for (const rest of lines(ownHeard)) {
-      const { exitCode } = await runCommand(lineOf(name, { url: owned.url, tenantId: ownHeard.tenantId, rest }));
+      const { exitCode } = await runCommand(lineOf(name, { url: owned.url, tenantId: ownHeard.tenantId, rest }), {
+        stdin,
+      });
       ended.push(exitCode);
     }
     expect(ended).toContain(undefined);

@@ -1,9 +1,10 @@
 import { Command, Option } from 'commander';
 import { WorkflowError } from '../../errors.ts';
+import type { Redriven } from '../../service/dead-letter-service.ts';
 import { type DeadLetterKind, deadLetterKinds } from '../../store/dead-letters.ts';
 import { withTocsin } from '../context.ts';
 import { askedPage, type PageFlags, withPageFlags } from '../flags.ts';
-import { dim, printError, printResult, table, withMore } from '../output.ts';
+import { printError, printResult, table, withMore, yellow } from '../output.ts';
 import { moment, momentAhead } from '../parse.ts';
 
 type FilterFlags = {
@@ -69,12 +70,19 @@ export function deadLettersCommand(): Command {
           await tocsin.deadLetters.redrive(flags.tenant ?? null, choice, {
             ...(flags.at ? { at: momentAhead(flags.at, new Date()) } : {}),
           }),
-          (redriven) =>
-            `${redriven.deliveries + redriven.executions + redriven.events} put back ${dim(JSON.stringify(redriven))}`,
+          redrivenText,
         );
       }),
     );
   return command;
+}
+
+function redrivenText({ deliveries, executions, events, expired, unknown }: Redriven): string {
+  return [
+    `${deliveries + executions + events} put back: ${deliveries} deliveries, ${executions} executions, ${events} events`,
+    ...expired.map((id) => yellow(`${id}: its event is no longer kept`)),
+    ...unknown.map((id) => yellow(`${id}: no dead letter; redriven before, delivered since, or never there`)),
+  ].join('\n');
 }
 
 function withFilters(command: Command): Command {

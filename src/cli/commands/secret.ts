@@ -1,8 +1,8 @@
-import { text } from 'node:stream/consumers';
 import { Command } from 'commander';
 import { withTocsin } from '../context.ts';
 import { type TenantFlags, tenantFlag } from '../flags.ts';
 import { printResult, table } from '../output.ts';
+import { standardInput } from '../parse.ts';
 
 type SetFlags = TenantFlags & { readonly host?: readonly string[]; readonly anyHost?: true };
 
@@ -20,7 +20,7 @@ export function secretCommand(): Command {
     .action((name: string, flags: SetFlags, self: Command) =>
       withTocsin(self, async (tocsin, options) => {
         const hosts = flags.anyHost ? null : flags.host;
-        const value = (await text(process.stdin)).replace(/\r?\n$/, '');
+        const value = (await standardInput('the secret')).replace(/\r?\n$/, '');
         printResult(
           options,
           await tocsin.secrets.setSecret(flags.tenant, name, value, { hosts }),

@@ -12,7 +12,7 @@ import { withTocsin } from '../context.ts';
 import { executionText } from '../execution-text.ts';
 import { type TenantFlags, tenantFlag } from '../flags.ts';
 import { dim, printError, printResult } from '../output.ts';
-import { jsonArgument, positiveInteger } from '../parse.ts';
+import { eventWord, jsonArgument, positiveInteger } from '../parse.ts';
 
 type TriggerFlags = TenantFlags & {
   readonly entity: string;
@@ -30,8 +30,8 @@ export function triggerCommand(): Command {
   return new Command('trigger')
     .description('store an event by hand, to see what workflows make of it')
     .requiredOption(...tenantFlag)
-    .requiredOption('--entity <type>', 'entity type, e.g. order')
-    .requiredOption('--operation <name>', 'insert, update, delete or one of your own')
+    .requiredOption('--entity <type>', 'entity type, e.g. order', eventWord)
+    .requiredOption('--operation <name>', 'insert, update, delete or one of your own', eventWord)
     .option('--payload <json>', 'the record: JSON, @file, or - for standard input', '{}')
     .option('--previous <json>', 'the record before')
     .option('--entity-id <id>', 'which record (default: the payload\'s "id")')

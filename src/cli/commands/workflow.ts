@@ -1,5 +1,6 @@
 import { Command } from 'commander';
 import type { Workflow, WorkflowInput, WorkflowStatus } from '../../model/workflow.ts';
+import { isUuid } from '../../service/list-input.ts';
 import type { Tocsin } from '../../tocsin.ts';
 import { type GlobalOptions, withTocsin } from '../context.ts';
 import { askedPage, type PageFlags, type TenantFlags, tenantFlag, withPageFlags } from '../flags.ts';
@@ -121,14 +122,16 @@ function addTransitions(command: Command): void {
     );
 }
 
-/** A workflow by id or, if there is none with that id, by name. */
+/** A workflow by its id or, if none has it, by its name. What looks like an id is refused as one. */
 export async function findWorkflow(
   tocsin: Tocsin,
   tenant: string,
   workflow: string,
-): Promise<Awaited<ReturnType<Tocsin['workflows']['getWorkflow']>>> {
+): ReturnType<Tocsin['workflows']['getWorkflow']> {
   const byId = await tocsin.workflows.getWorkflow(tenant, workflow);
-  return byId.ok ? byId : tocsin.workflows.getWorkflowByName(tenant, workflow);
+  if (byId.ok) return byId;
+  const byName = await tocsin.workflows.getWorkflowByName(tenant, workflow);
+  return byName.ok || !isUuid(workflow) ? byName : byId;
 }
 
 async function onWorkflow(
