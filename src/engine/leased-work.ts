@@ -1,7 +1,13 @@
 import { promptly, type Runner } from '../store/connection.ts';
 import type { Database } from '../store/database.ts';
 import { withFixedPlans } from '../store/fixed-plans.ts';
-import { parkLeftExecutions, readLeftVersions, versionKey, wakeLeftExecutions } from '../store/left-executions.ts';
+import {
+  beforeAllVersions,
+  parkLeftExecutions,
+  readLeftVersions,
+  versionKey,
+  wakeLeftExecutions,
+} from '../store/left-executions.ts';
 import { readDefinitionsVersion } from '../store/load-definitions.ts';
 import {
   type ClaimedDelivery,
@@ -35,7 +41,8 @@ const parkShare = 20;
 /** What was planned this long ago is visible, or its transaction is a slow one. */
 const dueSettlesMs = 5_000;
 const leftAtOnce = 10_000;
-const leftVersions = 1_000;
+/** Versions that are looked at in one review; the next one goes on behind them. */
+const leftVersionsPerReview = 1_000;
 
 export type LeasedWorkOptions = {
   readonly database: Database;
@@ -48,6 +55,8 @@ export type LeasedWorkOptions = {
   readonly definitions: Pick<DefinitionCache, 'left' | 'version'>;
   /** A look at the start of a queue that takes longer is costly (see `LowWaterMark`), ms. Default 10. */
   readonly costlyLookMs?: number;
+  /** Versions that are looked at in one review of what was left. Default 1,000. */
+  readonly leftVersionsPerReview?: number;
 };
 
 export type DeliveryRequest = {
@@ -65,6 +74,7 @@ export class LeasedWork {
   readonly #executions = new FairQueue<ClaimedExecution>();
   readonly #lowWater: Readonly<Record<Queue, LowWaterMark>>;
   #nextParkingAt = 0;
+  #reviewedLeft = beforeAllVersions;
   /** By the queues that are served: what fills one is not in the way in another. */
   readonly #deliveries = new Map<string, FairQueue<ClaimedDelivery>>();
 
@@ -100,13 +110,15 @@ export class LeasedWork {
   async reviewLeft(): Promise<number> {
     const { database, definitions } = this.#options;
     const runnable: string[] = [];
-    for (const { workflowId, version } of await readLeftVersions(database.pool, leftVersions)) {
+    const limit = this.#options.leftVersionsPerReview ?? leftVersionsPerReview;
+    const left = await readLeftVersions(database.pool, { after: this.#reviewedLeft, limit });
+    this.#reviewedLeft = (left.length < limit ? undefined : left.at(-1)) ?? beforeAllVersions;
+    for (const { workflowId, version } of left) {
       const workflow = await definitions.version(workflowId, version);
       if (workflow?.lacks.length === 0) runnable.push(versionKey(workflowId, version));
     }
-    const { left } = definitions;
     const woken = runnable.length > 0 ? { versions: runnable, limit: leftAtOnce } : null;
-    const parked = left.length > 0 ? { versions: left, limit: leftAtOnce } : null;
+    const parked = definitions.left.length > 0 ? { versions: definitions.left, limit: leftAtOnce } : null;
     return (
       (woken ? await wakeLeftExecutions(database.pool, woken) : 0) +
       (parked ? await parkLeftExecutions(database.pool, parked) : 0)

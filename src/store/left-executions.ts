@@ -3,6 +3,11 @@ import type { Runner } from './connection.ts';
 // Executions of versions that a worker has no handlers for. It leaves them out of its claims (`ExecutionClaim.without`); those that
 // nobody takes are put off, and woken by the first worker that can run them.
 
+export type WorkflowVersion = { readonly workflowId: string; readonly version: number };
+
+/** Before every version. */
+export const beforeAllVersions: WorkflowVersion = { workflowId: '00000000-0000-0000-0000-000000000000', version: 0 };
+
 /** A workflow version as claims name it. */
 export function versionKey(workflowId: string, version: number): string {
   return `${workflowId} ${version}`;
@@ -30,18 +35,20 @@ export async function leaveExecution(
 const parkedForMs = 3_600_000;
 const takenWithinMs = 60_000;
 
-/** Versions of which executions were left, up to `limit`. */
+/** Versions of which executions were left: up to `limit` that come after one, in the order of their ids. */
 export async function readLeftVersions(
   runner: Runner,
-  limit: number,
-): Promise<{ workflowId: string; version: number }[]> {
-  const { rows } = await runner.query<{ workflowId: string; version: number }>(
+  { after, limit }: { after: WorkflowVersion; limit: number },
+): Promise<WorkflowVersion[]> {
+  const { rows } = await runner.query<WorkflowVersion>(
     `select distinct workflow_id as "workflowId", workflow_version as version
      from tocsin.executions
      where status = 'pending'
        and reason = 'unknown_handler'
+       and (workflow_id, workflow_version) > ($2::uuid, $3::int)
+     order by workflow_id, workflow_version
      limit $1`,
-    [limit],
+    [limit, after.workflowId, after.version],
   );
   return rows;
 }

@@ -1,7 +1,10 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import { defineAction } from '../../src/deliver/define-action.ts';
+import { LeasedWork } from '../../src/engine/leased-work.ts';
+import { QuotaBook } from '../../src/engine/quota-book.ts';
 import { defineCondition } from '../../src/match/define-condition.ts';
+import { unlimited } from '../../src/model/quota.ts';
 import { unwrap } from '../../src/model/result.ts';
 import { createTocsin, type Tocsin } from '../../src/tocsin.ts';
 import { brokenInvariants } from '../support/invariants.ts';
@@ -91,6 +94,30 @@ describe('what a worker lacks handlers for', () => {
     expect(await t.tocsin.engine.reviewLeft()).toBe(1);
     await t.settle();
     expect(await row('executions')).toMatchObject({ status: 'success', attempts: 1 });
+  });
+
+  test('is reviewed a part at a time, all of it in turn', async () => {
+    for (let i = 0; i < 3; i++) await orderOfInactiveWorkflow();
+    await meet();
+    const asked: string[] = [];
+    const version = async (workflowId: string) => {
+      asked.push(workflowId);
+      return null;
+    };
+    const work = new LeasedWork({
+      database: t.database,
+      quotas: new QuotaBook(t.database.pool, unlimited),
+      leaseMs: 30_000,
+      usageWindowMs: 60_000,
+      definitions: { left: [], version },
+      leftVersionsPerReview: 2,
+    });
+    for (let i = 0; i < 4; i++) await work.reviewLeft();
+    const left = [...new Set(asked)].sort();
+    expect(left).toHaveLength(3);
+    expect(asked).toEqual([...left, ...left]);
+    await makeDue('executions');
+    await t.settle();
   });
 
   test('may have waited for as long as it likes when its worker is killed: it is tried again', async () => {
