@@ -23,6 +23,31 @@ const start = { tenantId: '', name: '' };
 const maxOldVersions = 1_000;
 /** Versions remembered as left to others; of the rest each execution is claimed and given back. */
 const maxLeft = 10_000;
+/** Compiled, so many are about 1.4 GB. */
+const mostKept = 100_000;
+/** A batch relies on its tenants while it is under way, which is never for so long, ms. */
+const usedForMs = 60_000;
+/** Room is made so seldom, ms, and for so large a part of what may be kept at once: it takes a look at every tenant. */
+const makeRoomEveryMs = 10_000;
+const roomShare = 1 / 10;
+
+export type DefinitionCacheOptions = {
+  /** Told of each version that this worker cannot run, when it first meets it. */
+  readonly onLacking: (workflow: RunnableWorkflow) => void;
+  /** Workflows and tenants that are kept; of more, those are forgotten whose tenants have had no event for longest. Default 100,000. */
+  readonly mostKept?: number;
+  /** Time of this process, ms; default `performance.now`. */
+  readonly now?: () => number;
+};
+
+/** What is here of a tenant. */
+type KeptTenant = {
+  readonly workflowIds: Set<string>;
+  /** Every running workflow of it is here. */
+  isLoaded: boolean;
+  /** When an event of it came last. */
+  usedAtMs: number;
+};
 
 /**
  * The published workflows of the tenants whose events came, compiled and indexed. Follows the version row that every claim
@@ -32,12 +57,14 @@ export class DefinitionCache {
   readonly #index = new WorkflowIndex<RunnableWorkflow>();
   readonly #runner: Runner;
   readonly #handlers: Handlers;
-  readonly #onLacking: (workflow: RunnableWorkflow) => void;
+  readonly #options: Required<DefinitionCacheOptions>;
   readonly #versions = new Map<string, RunnableWorkflow>();
   readonly #left = new Set<string>();
-  /** Tenants of which every running workflow is here. */
-  readonly #tenants = new Set<string>();
-  /** Every workflow of every tenant is here. */
+  readonly #tenants = new Map<string, KeptTenant>();
+  /** Tenants and their workflows, as `mostKept` counts them. */
+  #kept = 0;
+  #nextRoomAtMs = 0;
+  /** Every workflow of every tenant is here: whose events come is not noted. */
   #isWhole = false;
   /** How often everything was forgotten. */
   #generation = 0;
@@ -45,11 +72,10 @@ export class DefinitionCache {
   #loadedVersion: number | null = null;
   #loading: Promise<void> = Promise.resolve();
 
-  /** `onLacking` is told of each version that this worker cannot run, when it first meets it. */
-  constructor(runner: Runner, handlers: Handlers, onLacking: (workflow: RunnableWorkflow) => void) {
+  constructor(runner: Runner, handlers: Handlers, options: DefinitionCacheOptions) {
     this.#runner = runner;
     this.#handlers = handlers;
-    this.#onLacking = onLacking;
+    this.#options = { mostKept, now: () => performance.now(), ...options };
   }
 
   /** Versions that are left to workers with other handlers, as `versionKey` writes them. */
@@ -76,12 +102,13 @@ export class DefinitionCache {
     await this.#inTurn(async () => {
       // Again when everything was forgotten meanwhile.
       while (!this.#has(version, events)) await this.#load(version, tenantIds);
+      this.#makeRoom();
     });
   }
 
   /** Workflows the event concerns, as `WorkflowIndex.match` reports them. What it needs is to be loaded. */
   match(event: WorkflowEvent): readonly Match<RunnableWorkflow>[] {
-    // A handler was registered in between: the event is tried again rather than matched with nothing.
+    // A handler was registered in between, or just now not everything is kept any more: it is tried again, not matched with nothing.
     if (!this.#isLoaded(event.tenantId)) throw new Error(`the workflows of tenant "${event.tenantId}" are not loaded`);
     const matches = this.#index.match(event, event.occurredAt);
     for (const { value } of matches) this.#meet(value);
@@ -99,6 +126,7 @@ export class DefinitionCache {
     this.#versions.clear();
     this.#left.clear();
     this.#tenants.clear();
+    this.#kept = 0;
     this.#isWhole = false;
     this.#loadedVersion = null;
     this.#generation += 1;
@@ -126,11 +154,18 @@ export class DefinitionCache {
 
   #has(version: number, events: readonly Pick<WorkflowEvent, 'tenantId'>[]): boolean {
     if (this.#loadedVersion === null || version > this.#loadedVersion) return false;
-    return this.#isWhole || events.every(({ tenantId }) => this.#tenants.has(tenantId));
+    if (this.#isWhole) return true;
+    const now = this.#options.now();
+    return events.every(({ tenantId }) => {
+      const tenant = this.#tenants.get(tenantId);
+      if (tenant === undefined || !tenant.isLoaded) return false;
+      tenant.usedAtMs = now;
+      return true;
+    });
   }
 
   #isLoaded(tenantId: string): boolean {
-    return this.#isWhole || this.#tenants.has(tenantId);
+    return this.#isWhole || this.#tenants.get(tenantId)?.isLoaded === true;
   }
 
   async #load(version: number, tenantIds: readonly string[]): Promise<void> {
@@ -141,13 +176,13 @@ export class DefinitionCache {
     const pages = missing.length > 0 ? await this.#loadTenants(missing) : 0;
     if (generation !== this.#generation) return;
     // A change of theirs that is loaded now is to be taken.
-    for (const tenantId of missing) this.#tenants.add(tenantId);
+    for (const tenantId of missing) this.#tenantOf(tenantId).isLoaded = true;
     // A workflow that was renamed from one page to another while both were read would be in none.
     if (version <= this.#loadedVersion && pages <= 1) return;
     try {
       await this.#loadChanges(this.#loadedVersion, version);
     } catch (error) {
-      for (const tenantId of missing) this.#tenants.delete(tenantId);
+      for (const tenantId of missing) this.#tenantOf(tenantId).isLoaded = false;
       throw error;
     }
   }
@@ -187,8 +222,12 @@ export class DefinitionCache {
   #apply(changed: ChangedWorkflow): void {
     const { workflowId, tenantId, name, version, definition } = changed;
     const runs = version !== null && definition !== null && this.#isLoaded(tenantId);
-    if (runs) this.#add({ workflowId, tenantId, name, version, definition });
-    else this.#index.remove(workflowId);
+    if (runs) {
+      this.#add({ workflowId, tenantId, name, version, definition });
+      return;
+    }
+    this.#index.remove(workflowId);
+    if (this.#tenants.get(tenantId)?.workflowIds.delete(workflowId)) this.#kept -= 1;
   }
 
   #add(published: PublishedWorkflow): void {
@@ -202,6 +241,43 @@ export class DefinitionCache {
       reportFalse: runnable.settings.logSkipped,
       value: runnable,
     });
+    const { workflowIds } = this.#tenantOf(tenantId);
+    if (!workflowIds.has(workflowId)) this.#kept += 1;
+    workflowIds.add(workflowId);
+  }
+
+  #tenantOf(tenantId: string): KeptTenant {
+    const known = this.#tenants.get(tenantId);
+    if (known) return known;
+    const tenant: KeptTenant = { workflowIds: new Set(), isLoaded: false, usedAtMs: this.#options.now() };
+    this.#tenants.set(tenantId, tenant);
+    this.#kept += 1;
+    return tenant;
+  }
+
+  /** Forgets the tenants without an event for longest, when more is kept than may be. They are loaded anew with their next one. */
+  #makeRoom(): void {
+    const now = this.#options.now();
+    if (this.#kept <= this.#options.mostKept || now < this.#nextRoomAtMs) return;
+    this.#nextRoomAtMs = now + makeRoomEveryMs;
+    if (this.#isWhole) this.#noteUseFrom(now);
+    const idle = [...this.#tenants].filter(([, { usedAtMs }]) => now - usedAtMs > usedForMs);
+    idle.sort(([, one], [, other]) => one.usedAtMs - other.usedAtMs);
+    for (const [tenantId, { workflowIds }] of idle) {
+      if (this.#kept <= this.#options.mostKept * (1 - roomShare)) return;
+      for (const workflowId of workflowIds) this.#index.remove(workflowId);
+      this.#tenants.delete(tenantId);
+      this.#kept -= 1 + workflowIds.size;
+    }
+  }
+
+  /** Not everything can be kept any more. Which tenants had events lately is not known: all of them may have. */
+  #noteUseFrom(now: number): void {
+    this.#isWhole = false;
+    for (const tenant of this.#tenants.values()) {
+      tenant.isLoaded = true;
+      tenant.usedAtMs = now;
+    }
   }
 
   /** A version that is about to run here, unless something is lacking for it. */
@@ -210,6 +286,6 @@ export class DefinitionCache {
     const key = versionKey(runnable.workflowId, runnable.version);
     if (this.#left.has(key)) return;
     this.#left.add(key);
-    this.#onLacking(runnable);
+    this.#options.onLacking(runnable);
   }
 }

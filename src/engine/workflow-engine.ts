@@ -133,9 +133,9 @@ export class WorkflowEngine extends EventEmitter<EngineEvents> implements EventP
       threshold: options.pauseAfterFailures ?? 0,
       spanMs: options.pauseAfterMs ?? 0,
     });
-    this.#definitions = new DefinitionCache(database.pool, options.handlers, (workflow) =>
-      this.emit('lacking', workflow),
-    );
+    this.#definitions = new DefinitionCache(database.pool, options.handlers, {
+      onLacking: (workflow) => this.emit('lacking', workflow),
+    });
     this.#leased = new LeasedWork({
       database,
       quotas: this.#quotas,

@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, test } from 'vitest';
-import { DefinitionCache } from '../../src/engine/definition-cache.ts';
+import { DefinitionCache, type DefinitionCacheOptions } from '../../src/engine/definition-cache.ts';
 import { unwrap } from '../../src/model/result.ts';
 import type { Runner } from '../../src/store/connection.ts';
 import { readDefinitionsVersion } from '../../src/store/load-definitions.ts';
@@ -14,8 +14,8 @@ beforeEach(async () => {
   tenant = await newTenant(t);
 });
 
-const newCache = (runner: Runner = t.database.pool) =>
-  new DefinitionCache(runner, t.tocsin.engine.handlers, () => undefined);
+const newCache = (runner: Runner = t.database.pool, limits: Partial<DefinitionCacheOptions> = {}) =>
+  new DefinitionCache(runner, t.tocsin.engine.handlers, { onLacking: () => undefined, ...limits });
 const version = () => readDefinitionsVersion(t.database.pool);
 const publish = (name: string, ofTenant = tenant) => t.publish(ofTenant, orderWorkflow({ name }));
 
@@ -156,5 +156,77 @@ describe('DefinitionCache', () => {
     isBroken = false;
     await cache.refresh(await version(), [{ tenantId: tenant }]);
     expect(cache.workflowIds()).toHaveLength(601);
+  });
+
+  describe('with more than it may keep', () => {
+    const minuteMs = 60_001;
+    let nowMs: number;
+    let tenants: readonly [string, string, string];
+    beforeEach(async () => {
+      nowMs = 0;
+      tenants = [tenant, await newTenant(t), await newTenant(t)];
+      // What the tests before have published would be loaded at the start.
+      await t.sql("update tocsin.workflows set status = 'inactive'");
+      for (const tenantId of tenants) await publish('one', tenantId);
+    });
+
+    /** Keeps two tenants with a workflow each, and not a third. */
+    const smallCache = () => newCache(t.database.pool, { mostKept: 5, now: () => nowMs });
+    const refresh = async (cache: DefinitionCache, ...tenantIds: readonly string[]) =>
+      cache.refresh(
+        await version(),
+        tenantIds.map((tenantId) => ({ tenantId })),
+      );
+    const isLoaded = (cache: DefinitionCache, tenantId: string) => {
+      try {
+        cache.match(sampleEvent({ tenantId }));
+        return true;
+      } catch {
+        return false;
+      }
+    };
+
+    test('forgets the tenant without an event for longest, and loads it anew as it is by then', async () => {
+      const [first, second, third] = tenants;
+      const cache = smallCache();
+      await refresh(cache, first);
+      await refresh(cache, second);
+      nowMs += minuteMs;
+      await refresh(cache, first);
+      nowMs += minuteMs;
+      await refresh(cache, third);
+      expect(tenants.map((tenantId) => isLoaded(cache, tenantId))).toEqual([true, false, true]);
+      expect(cache.workflowIds()).toHaveLength(2);
+      const added = await publish('two', second);
+      await refresh(cache, second);
+      expect(cache.workflowIds()).toContain(added);
+    });
+
+    test('keeps what a batch under way may rely on, and what it needs itself', async () => {
+      const cache = smallCache();
+      for (const tenantId of tenants) await refresh(cache, tenantId);
+      expect(tenants.map((tenantId) => isLoaded(cache, tenantId))).toEqual([true, true, true]);
+      nowMs += minuteMs;
+      await refresh(cache, ...tenants);
+      expect(cache.workflowIds()).toHaveLength(3);
+    });
+
+    test('has no longer everything: of a tenant without a workflow it is asked', async () => {
+      const cache = smallCache();
+      await cache.warmUp(await version());
+      const nobody = await newTenant(t);
+      expect(isLoaded(cache, nobody)).toBe(true);
+      await publish('two');
+      await refresh(cache, tenant);
+      expect(isLoaded(cache, nobody)).toBe(false);
+      await refresh(cache, nobody);
+      expect(isLoaded(cache, nobody)).toBe(true);
+      nowMs += minuteMs;
+      await refresh(cache, tenant);
+      await publish('three');
+      await refresh(cache, tenant);
+      expect([tenant, nobody].map((tenantId) => isLoaded(cache, tenantId))).toEqual([true, false]);
+      expect(cache.workflowIds()).toHaveLength(3);
+    });
   });
 });
