@@ -5,7 +5,7 @@ import { type DeadLetter, type DeadLetterDetail, deadLetter } from '../log/dead-
 import { attemptLogs, executionLog, loggedEvent } from '../log/execution-log.ts';
 import { type Page, pageOf } from '../model/page.ts';
 import { parseInput } from '../model/parse-input.ts';
-import { err, ok, type Result } from '../model/result.ts';
+import { err, ok } from '../model/result.ts';
 import { isStorableText } from '../model/storable-text.ts';
 import { boundedRead } from '../store/bounded-read.ts';
 import { type Database, inTransaction, type Orm, type Transaction } from '../store/database.ts';
@@ -22,6 +22,7 @@ import {
 import { readDelivery, readExecution } from '../store/execution-logs.ts';
 import { readTenantEvent } from '../store/read-events.ts';
 import { withTenant } from '../store/with-tenant.ts';
+import type { Answer, WriteOptions } from './answer.ts';
 import { idPageInput, isUuid, momentInput } from './list-input.ts';
 
 const selectionShape = {
@@ -51,9 +52,6 @@ export type Redriven = {
   /** Given ids that are no dead letters of the tenant: redriven before, delivered since, or never there. */
   readonly unknown: readonly string[];
 };
-
-type Answer<T> = Promise<Result<T, WorkflowError>>;
-type WriteOptions = { readonly tx?: Transaction | undefined };
 
 /** How dead letters are tried again. */
 export type RedriveOptions = WriteOptions & {

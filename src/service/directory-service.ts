@@ -5,13 +5,12 @@ import { type Page, pageInput, pageOf } from '../model/page.ts';
 import { parseInput } from '../model/parse-input.ts';
 import type { Recipient, RecipientQuery } from '../model/recipient.ts';
 import { err, ok, type Result } from '../model/result.ts';
-import type { Database, Transaction } from '../store/database.ts';
+import type { Database } from '../store/database.ts';
 import { findRecipientPage } from '../store/directory.ts';
 import { addMembers, membershipsOf, removeMembers, replaceMemberships } from '../store/directory-memberships.ts';
 import { deleteUser, listUsers, loadUser, lockUser, upsertUsers } from '../store/directory-users.ts';
 import { withTenant } from '../store/with-tenant.ts';
-
-type Answer<T> = Promise<Result<T, WorkflowError>>;
+import type { Answer, WriteOptions } from './answer.ts';
 
 /** Most users of one `putUsers`. */
 const maxUsers = 10_000;
@@ -26,7 +25,6 @@ const membersPageInput = pageInput
   .extend({ role: directoryName.optional(), group: directoryName.optional() })
   .refine(({ role, group }) => (role === undefined) !== (group === undefined), 'give either `role` or `group`');
 
-type WriteOptions = { readonly tx?: Transaction | undefined };
 type Kind = 'role' | 'group';
 
 /**

@@ -3,12 +3,13 @@ import { invalid, nearest, WorkflowError } from '../errors.ts';
 import type { EndpointPlace } from '../model/endpoint.ts';
 import { type Page, pageInput, pageOf } from '../model/page.ts';
 import { parseInput } from '../model/parse-input.ts';
-import { err, ok, type Result } from '../model/result.ts';
+import { err, ok } from '../model/result.ts';
 import { isStorableText } from '../model/storable-text.ts';
-import type { Database, Orm, Transaction } from '../store/database.ts';
+import type { Database, Orm } from '../store/database.ts';
 import { deleteEndpoint, listEndpoints, readEndpoint, type StoredEndpoint } from '../store/endpoint-list.ts';
 import { wakeWaitingDeliveries } from '../store/endpoints.ts';
 import { withTenant } from '../store/with-tenant.ts';
+import type { Answer, WriteOptions } from './answer.ts';
 
 /** A place that a tenant's requests go to, and how it fares. Only those that failed since their last success are known. */
 export type Endpoint = {
@@ -29,8 +30,6 @@ export type Endpoint = {
   readonly retryAt: Date | null;
   readonly updatedAt: Date;
 };
-
-type Answer<T> = Promise<Result<T, WorkflowError>>;
 
 /** Shows which endpoints of a tenant's webhooks fail or are paused, and resumes them. */
 export class EndpointService {
@@ -63,11 +62,7 @@ export class EndpointService {
   }
 
   /** Calls an endpoint again at once, whatever it said, and lets the deliveries that wait for it go out. */
-  async resumeEndpoint(
-    tenantId: string,
-    origin: string,
-    options: { readonly tx?: Transaction | undefined } = {},
-  ): Answer<null> {
+  async resumeEndpoint(tenantId: string, origin: string, options: WriteOptions = {}): Answer<null> {
     return withTenant(this.#database, { tenantId, tx: options.tx }, async (orm) => {
       if (!isStorableText(origin) || !(await deleteEndpoint(orm, { tenantId, origin }))) {
         return err(await unknownEndpoint(orm, { tenantId, origin }));

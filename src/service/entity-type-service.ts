@@ -4,12 +4,11 @@ import { type EntityField, type EntityTable, type EntityType, entityField } from
 import { namePattern } from '../model/event.ts';
 import { fieldsOfSchema } from '../model/fields-of-schema.ts';
 import { parseInput } from '../model/parse-input.ts';
-import { err, ok, type Result } from '../model/result.ts';
+import { err, ok } from '../model/result.ts';
 import { isStorableText } from '../model/storable-text.ts';
-import { type Database, inTransaction, type Orm, ormOf, type Transaction } from '../store/database.ts';
+import { type Database, inTransaction, type Orm, ormOf } from '../store/database.ts';
 import { deleteEntityType, loadEntityTypes, tableColumns, upsertEntityType } from '../store/entity-types.ts';
-
-type Answer<T> = Promise<Result<T, WorkflowError>>;
+import type { Answer, WriteOptions } from './answer.ts';
 
 const word = z.string().regex(namePattern, 'is not a name: letters, digits, "_", "-" and "." only, a letter first');
 const identifier = z.string().min(1).max(63).refine(isStorableText, 'is no name PostgreSQL can hold');
@@ -41,8 +40,6 @@ const entityTypeInput = z.strictObject({
 
 /** What a host may register. */
 export type EntityTypeInput = z.input<typeof entityTypeInput>;
-
-type WriteOptions = { readonly tx?: Transaction | undefined };
 
 /**
  * The kinds of things that events are about, shared by all tenants: workflows are checked against their fields and

@@ -11,11 +11,11 @@ import {
 import { executionStatuses } from '../model/execution.ts';
 import { type Page, pageOf } from '../model/page.ts';
 import { parseInput } from '../model/parse-input.ts';
-import { err, ok, type Result } from '../model/result.ts';
+import { err, ok } from '../model/result.ts';
 import { isStorableText } from '../model/storable-text.ts';
 import { boundedRead } from '../store/bounded-read.ts';
 import { cancelExecution } from '../store/cancel-execution.ts';
-import type { Database, Orm, Transaction } from '../store/database.ts';
+import type { Database, Orm } from '../store/database.ts';
 import {
   type ExecutionQuery,
   type ExecutionRow,
@@ -27,6 +27,7 @@ import { readTenantEvent } from '../store/read-events.ts';
 import { withTenant } from '../store/with-tenant.ts';
 import { readWorkflowVersion } from '../store/workflow-versions.ts';
 import { workflowExists } from '../store/workflows.ts';
+import type { Answer, WriteOptions } from './answer.ts';
 import { idPageInput, isUuid, momentInput, oneOrMany } from './list-input.ts';
 import { workflowNotFound } from './workflow-change.ts';
 
@@ -53,8 +54,6 @@ export type ExecutionFilter = z.input<typeof filterInput>;
 
 /** Which deliveries of one execution are wanted. */
 export type DeliveryPageInput = z.input<typeof idPageInput>;
-
-type Answer<T> = Promise<Result<T, WorkflowError>>;
 
 /** One statement of a search may take this long. */
 const searchTimeoutMs = 15_000;
@@ -132,7 +131,7 @@ export class ExecutionLogService {
   async cancelExecution(
     tenantId: string,
     id: string,
-    options: { readonly tx?: Transaction | undefined } = {},
+    options: WriteOptions = {},
   ): Answer<{ readonly deliveries: number }> {
     return withTenant(this.#database, { tenantId, tx: options.tx }, async (orm) => {
       const cancelled = isUuid(id) ? await cancelExecution(orm, { tenantId, id }) : null;

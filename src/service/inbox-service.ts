@@ -3,9 +3,9 @@ import { invalid, WorkflowError } from '../errors.ts';
 import type { Notification } from '../model/notification.ts';
 import { type Page, pageOf } from '../model/page.ts';
 import { parseInput } from '../model/parse-input.ts';
-import { err, ok, type Result } from '../model/result.ts';
+import { err, ok } from '../model/result.ts';
 import { isStorableText } from '../model/storable-text.ts';
-import type { Database, Transaction } from '../store/database.ts';
+import type { Database } from '../store/database.ts';
 import {
   countUnread,
   type Inbox,
@@ -15,9 +15,8 @@ import {
   type NotificationMark,
 } from '../store/notifications.ts';
 import { withTenant } from '../store/with-tenant.ts';
+import type { Answer, WriteOptions } from './answer.ts';
 import { idPageInput, isUuid } from './list-input.ts';
-
-type Answer<T> = Promise<Result<T, WorkflowError>>;
 
 const listInput = idPageInput.extend({
   /** Default: read and unread ones that are not archived. */
@@ -26,8 +25,6 @@ const listInput = idPageInput.extend({
 
 /** Most notifications of one change. */
 const maxIds = 1000;
-
-type WriteOptions = { readonly tx?: Transaction | undefined };
 
 /**
  * The inboxes of users: what `notification` actions told them. Every call names the tenant and the user; a notification of

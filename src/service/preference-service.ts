@@ -5,16 +5,14 @@ import { userId } from '../model/directory-user.ts';
 import { type Page, pageInput, pageOf } from '../model/page.ts';
 import { parseInput } from '../model/parse-input.ts';
 import type { Preference } from '../model/preference.ts';
-import { err, ok, type Result } from '../model/result.ts';
+import { err, ok } from '../model/result.ts';
 import { isStorableText } from '../model/storable-text.ts';
-import type { Database, Transaction } from '../store/database.ts';
+import type { Database } from '../store/database.ts';
 import { listPreferences, type PreferenceCursor, writePreference } from '../store/preferences.ts';
 import { withTenant } from '../store/with-tenant.ts';
 import { workflowExists } from '../store/workflows.ts';
+import type { Answer, WriteOptions } from './answer.ts';
 import { isUuid } from './list-input.ts';
-
-type Answer<T> = Promise<Result<T, WorkflowError>>;
-type WriteOptions = { readonly tx?: Transaction | undefined };
 
 const choiceInput = z.strictObject({
   userId,

@@ -1,4 +1,4 @@
-import { invalid, type WorkflowError } from '../errors.ts';
+import { invalid } from '../errors.ts';
 import { parseInput } from '../model/parse-input.ts';
 import {
   type QuotaInput,
@@ -9,12 +9,13 @@ import {
   quotasWithDefaults,
   unlimited,
 } from '../model/quota.ts';
-import { err, ok, type Result } from '../model/result.ts';
+import { err, ok } from '../model/result.ts';
 import { checkTenantId } from '../model/tenant-id.ts';
-import { bumpDefinitionsVersion, type Database, inTransaction, type Transaction } from '../store/database.ts';
+import { bumpDefinitionsVersion, type Database, inTransaction } from '../store/database.ts';
 import { type QuotaState, readQuotaState } from '../store/quota-state.ts';
 import { readQuotas, writeQuotas } from '../store/tenant-quotas.ts';
 import { withTenant } from '../store/with-tenant.ts';
+import type { Answer, WriteOptions } from './answer.ts';
 
 /** A quota of a tenant, and how it stands. */
 export type TenantQuota = {
@@ -45,8 +46,6 @@ export type QuotaServiceOptions = {
   readonly usageWindowMs?: number;
 };
 
-type Answer<T> = Promise<Result<T, WorkflowError>>;
-
 /** What a tenant may use, and what it does. */
 export class QuotaService {
   readonly #database: Database;
@@ -72,11 +71,7 @@ export class QuotaService {
    * For operators, not for tenants: changes the quotas that are given. Null takes a tenant's own away, so that the deployment's
    * holds. Workers follow with their next claim.
    */
-  async setQuotas(
-    tenantId: string,
-    quotas: QuotaInput,
-    options: { readonly tx?: Transaction | undefined } = {},
-  ): Answer<Quotas> {
+  async setQuotas(tenantId: string, quotas: QuotaInput, options: WriteOptions = {}): Answer<Quotas> {
     const refusal = checkTenantId(tenantId);
     if (refusal) return err(refusal);
     const given = parseInput(quotaInput, quotas);

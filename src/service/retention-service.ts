@@ -1,9 +1,9 @@
 import { z } from 'zod';
 import { type Clock, systemClock } from '../clock.ts';
-import { invalid, type WorkflowError } from '../errors.ts';
+import { invalid } from '../errors.ts';
 import { parseInput } from '../model/parse-input.ts';
-import { err, ok, type Result } from '../model/result.ts';
-import type { Database, Transaction } from '../store/database.ts';
+import { err, ok } from '../model/result.ts';
+import type { Database } from '../store/database.ts';
 import {
   type DailyTable,
   listDayPartitions,
@@ -12,6 +12,7 @@ import {
   writeRetention,
 } from '../store/retention.ts';
 import { withTenant } from '../store/with-tenant.ts';
+import type { Answer, WriteOptions } from './answer.ts';
 import { planPruning, wholePartition } from './plan-pruning.ts';
 import { dropDays, type PrunedRows, pruneRows } from './prune-tables.ts';
 
@@ -44,8 +45,6 @@ export type PruneReport = {
   readonly postponedPartitions: readonly string[];
 };
 
-type Answer<T> = Promise<Result<T, WorkflowError>>;
-
 /** Idempotency keys of domain events are good for this long. */
 const eventKeyMs = 30 * 86_400_000;
 
@@ -67,7 +66,7 @@ export class RetentionService {
   async setRetention(
     tenantId: string,
     retentionDays: number | null,
-    options: { readonly tx?: Transaction | undefined } = {},
+    options: WriteOptions = {},
   ): Answer<{ tenantId: string; days: number | null }> {
     const given = parseInput(retentionInput, { days: retentionDays });
     if (!given.ok) return err(invalid('the retention', given.error));

@@ -2,10 +2,10 @@ import type { z } from 'zod';
 import { invalid, nearest, WorkflowError } from '../errors.ts';
 import { type Page, pageInput, pageOf } from '../model/page.ts';
 import { parseInput } from '../model/parse-input.ts';
-import { err, ok, type Result } from '../model/result.ts';
+import { err, ok } from '../model/result.ts';
 import { type SavedQueryInput, validateSavedQuery } from '../model/saved-query.ts';
 import { isStorableText } from '../model/storable-text.ts';
-import { bumpDefinitionsVersion, type Database, type Orm, type Transaction } from '../store/database.ts';
+import { bumpDefinitionsVersion, type Database, type Orm } from '../store/database.ts';
 import { loadEntityTypes } from '../store/entity-types.ts';
 import {
   deleteSavedQuery,
@@ -17,9 +17,7 @@ import {
   updateSavedQuery,
 } from '../store/saved-queries.ts';
 import { withTenant } from '../store/with-tenant.ts';
-
-type Answer<T> = Promise<Result<T, WorkflowError>>;
-type WriteOptions = { readonly tx?: Transaction | undefined };
+import type { Answer, WriteOptions } from './answer.ts';
 
 /**
  * A tenant's saved queries: named filters over the table of one entity type, for `query_match`. Conditions use them by name

@@ -4,7 +4,7 @@ import { plainHost, readHost } from '../deliver/transports/http-url.ts';
 import { invalid, nearest, WorkflowError } from '../errors.ts';
 import { parseInput } from '../model/parse-input.ts';
 import { err, ok, type Result } from '../model/result.ts';
-import type { Database, Transaction } from '../store/database.ts';
+import type { Database } from '../store/database.ts';
 import {
   countSecretsByKey,
   deleteSecret,
@@ -15,6 +15,7 @@ import {
   writeSecret,
 } from '../store/secrets.ts';
 import { withTenant } from '../store/with-tenant.ts';
+import type { Answer, WriteOptions } from './answer.ts';
 import { type Rotation, type RotationOptions, rotateSecrets } from './rotate-secrets.ts';
 import { openSealedSecret, readSecretKeys, type SecretKeys, sealSecret } from './seal-secret.ts';
 
@@ -26,8 +27,7 @@ export type SecretServiceOptions = {
   readonly previousSecretsKeys?: readonly string[] | undefined;
 };
 
-export type SetSecretOptions = {
-  readonly tx?: Transaction | undefined;
+export type SetSecretOptions = WriteOptions & {
   /**
    * Hosts whose webhooks may use it, e.g. `['api.example.com']`; null: any. Left out, a secret that is replaced keeps its
    * hosts, and a new one is for any.
@@ -41,8 +41,6 @@ export type SecretKeyUse = {
   readonly state: 'current' | 'previous' | 'missing';
   readonly secrets: number;
 };
-
-type Answer<T> = Promise<Result<T, WorkflowError>>;
 
 const secretName = /^[A-Za-z_][A-Za-z0-9_]{0,63}$/;
 
@@ -107,11 +105,7 @@ export class SecretService {
   }
 
   /** Deletes a secret. Deliveries that need it fail with `secret_missing` until there is one of the name again. */
-  async deleteSecret(
-    tenantId: string,
-    name: string,
-    options: { readonly tx?: Transaction | undefined } = {},
-  ): Answer<null> {
+  async deleteSecret(tenantId: string, name: string, options: WriteOptions = {}): Answer<null> {
     return withTenant(this.#database, { tenantId, tx: options.tx }, async (orm) => {
       if (secretName.test(name) && (await deleteSecret(orm, { tenantId, name }))) return ok(null);
       const known = await listSecrets(orm, tenantId);

@@ -3,15 +3,13 @@ import { isMailAddress } from '../deliver/transports/mail-address.ts';
 import { invalid, WorkflowError } from '../errors.ts';
 import { type Page, pageInput, pageOf } from '../model/page.ts';
 import { parseInput } from '../model/parse-input.ts';
-import { err, ok, type Result } from '../model/result.ts';
+import { err, ok } from '../model/result.ts';
 import { isStorableText } from '../model/storable-text.ts';
 import { addressKey, type Suppression, suppressionReasons } from '../model/suppression.ts';
-import type { Database, Transaction } from '../store/database.ts';
+import type { Database } from '../store/database.ts';
 import { deleteSuppression, listSuppressions, writeSuppression } from '../store/suppressions.ts';
 import { withTenant } from '../store/with-tenant.ts';
-
-type Answer<T> = Promise<Result<T, WorkflowError>>;
-type WriteOptions = { readonly tx?: Transaction | undefined };
+import type { Answer, WriteOptions } from './answer.ts';
 
 const storable = 'must not hold what no text of the database can hold';
 const listInput = pageInput.extend({

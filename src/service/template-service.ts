@@ -4,8 +4,8 @@ import { compileTemplate } from '../deliver/render/compile-template.ts';
 import { type Issue, invalid, nearest, WorkflowError } from '../errors.ts';
 import { namePattern } from '../model/event.ts';
 import { parseInput } from '../model/parse-input.ts';
-import { err, ok, type Result } from '../model/result.ts';
-import { bumpDefinitionsVersion, type Database, type Orm, type Transaction } from '../store/database.ts';
+import { err, ok } from '../model/result.ts';
+import { bumpDefinitionsVersion, type Database, type Orm } from '../store/database.ts';
 import {
   deleteTemplate,
   listTemplates,
@@ -14,8 +14,7 @@ import {
   writeTemplate,
 } from '../store/templates.ts';
 import { withTenant } from '../store/with-tenant.ts';
-
-type Answer<T> = Promise<Result<T, WorkflowError>>;
+import type { Answer, WriteOptions } from './answer.ts';
 
 const source = z
   .string()
@@ -49,11 +48,7 @@ export class TemplateService {
    * Stores a template, in place of the one that has the name. `invalid` with line and column when a part does not parse.
    * The names a template may read depend on the action that uses it and are checked with that.
    */
-  async setTemplate(
-    tenantId: string,
-    input: TemplateInput,
-    options: { readonly tx?: Transaction | undefined } = {},
-  ): Answer<StoredTemplate> {
+  async setTemplate(tenantId: string, input: TemplateInput, options: WriteOptions = {}): Answer<StoredTemplate> {
     const parsed = parseInput(templateInput, input);
     if (!parsed.ok) return err(invalid('the template', parsed.error));
     const { name, subject = null, html = null, text = null } = parsed.value;
@@ -80,11 +75,7 @@ export class TemplateService {
   }
 
   /** Deletes a template. Mails that need it fail with `template_missing` until there is one of the name again. */
-  async deleteTemplate(
-    tenantId: string,
-    name: string,
-    options: { readonly tx?: Transaction | undefined } = {},
-  ): Answer<null> {
+  async deleteTemplate(tenantId: string, name: string, options: WriteOptions = {}): Answer<null> {
     return withTenant(this.#database, { tenantId, tx: options.tx }, async (tx) => {
       const isThere = namePattern.test(name) && (await readTemplate(tx, { tenantId, name })) !== null;
       if (!isThere) return err(await notFound(tx, tenantId, name));

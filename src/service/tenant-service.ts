@@ -2,16 +2,14 @@ import { z } from 'zod';
 import { isMailAddress, plainDisplayName } from '../deliver/transports/mail-address.ts';
 import { invalid, WorkflowError } from '../errors.ts';
 import { parseInput } from '../model/parse-input.ts';
-import { err, ok, type Result } from '../model/result.ts';
+import { err, ok } from '../model/result.ts';
 import { isStorableText } from '../model/storable-text.ts';
 import { checkTenantId } from '../model/tenant-id.ts';
 import { type SenderSettings, senderDomain } from '../model/tenant-sender.ts';
-import { type Database, ormOf, type Transaction } from '../store/database.ts';
+import { type Database, ormOf } from '../store/database.ts';
 import { readSender, writeSender, writeSenderDomains } from '../store/tenant-senders.ts';
 import { withTenant } from '../store/with-tenant.ts';
-
-type Answer<T> = Promise<Result<T, WorkflowError>>;
-type WriteOptions = { readonly tx?: Transaction | undefined };
+import type { Answer, WriteOptions } from './answer.ts';
 
 const mailAddress = z.string().refine(isMailAddress, 'is not a mail address such as "orders@acme.example"');
 

@@ -1,7 +1,7 @@
 import { WorkflowError } from '../errors.ts';
-import { err, type Result } from '../model/result.ts';
+import { err } from '../model/result.ts';
 import type { Workflow, WorkflowDefinition } from '../model/workflow.ts';
-import { bumpDefinitionsVersion, type Database, type Orm, type Transaction } from '../store/database.ts';
+import { bumpDefinitionsVersion, type Database, type Orm } from '../store/database.ts';
 import { withTenant } from '../store/with-tenant.ts';
 import { insertWorkflowVersion, readWorkflowVersion } from '../store/workflow-versions.ts';
 import {
@@ -14,13 +14,12 @@ import {
   updateWorkflow,
   type WorkflowKey,
 } from '../store/workflows.ts';
+import type { Answer, WriteOptions } from './answer.ts';
 import { isUuid } from './list-input.ts';
 import type { Transition } from './workflow-transitions.ts';
 
 /** How a change is made. */
-export type ChangeOptions = {
-  /** The caller's transaction; without it the change has one of its own. */
-  readonly tx?: Transaction | undefined;
+export type ChangeOptions = WriteOptions & {
   /** The revision the change was made from: refused when the workflow has changed since. */
   readonly revision?: number | undefined;
   /** Who does it; kept with a version that is published. */
@@ -33,8 +32,6 @@ export type WorkflowAfter = Transition & {
   readonly description: string;
   readonly definition: WorkflowDefinition;
 };
-
-type Answer<T> = Promise<Result<T, WorkflowError>>;
 
 /** What the caller is told about a workflow that is not there. */
 export function workflowNotFound(id: string): WorkflowError {

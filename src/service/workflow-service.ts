@@ -9,7 +9,7 @@ import { type Quotas, unlimited } from '../model/quota.ts';
 import { err, ok, type Result } from '../model/result.ts';
 import { isStorableText } from '../model/storable-text.ts';
 import { type Workflow, type WorkflowDefinition, type WorkflowInput, workflowStatuses } from '../model/workflow.ts';
-import type { Database, Orm, Transaction } from '../store/database.ts';
+import type { Database, Orm } from '../store/database.ts';
 import { databaseRefusal } from '../store/database-refusal.ts';
 import { withTenant } from '../store/with-tenant.ts';
 import {
@@ -27,6 +27,7 @@ import {
   type WorkflowKey,
   workflowExists,
 } from '../store/workflows.ts';
+import type { Answer, WriteOptions } from './answer.ts';
 import { type DeliveryPageInput, type ExecutionFilter, ExecutionLogService } from './execution-log-service.ts';
 import { idPageInput, isUuid, oneOrMany } from './list-input.ts';
 import { loadValidationContext } from './load-validation-context.ts';
@@ -62,8 +63,6 @@ export type WorkflowServiceOptions = {
   /** The worker of this process: what `startEventListener` starts. */
   readonly eventListener?: { readonly start: () => Promise<void>; readonly stop: () => Promise<void> };
 };
-
-type Answer<T> = Promise<Result<T, WorkflowError>>;
 
 const listInput = idPageInput.extend({
   status: oneOrMany(workflowStatuses).optional(),
@@ -197,7 +196,7 @@ export class WorkflowService {
   }
 
   /** One workflow by its id. */
-  async getWorkflow(tenantId: string, id: string, options: { tx?: Transaction | undefined } = {}): Answer<Workflow> {
+  async getWorkflow(tenantId: string, id: string, options: WriteOptions = {}): Answer<Workflow> {
     return withTenant(this.#database, { tenantId, tx: options.tx }, async (orm) => {
       const workflow = isUuid(id) ? await readWorkflow(orm, { tenantId, id }) : null;
       return workflow ? ok(workflow) : err(workflowNotFound(id));
@@ -205,11 +204,7 @@ export class WorkflowService {
   }
 
   /** One workflow by its exact name. */
-  async getWorkflowByName(
-    tenantId: string,
-    name: string,
-    options: { tx?: Transaction | undefined } = {},
-  ): Answer<Workflow> {
+  async getWorkflowByName(tenantId: string, name: string, options: WriteOptions = {}): Answer<Workflow> {
     return withTenant(this.#database, { tenantId, tx: options.tx }, async (orm) => {
       const workflow = isStorableText(name) ? await readWorkflowByName(orm, { tenantId, name }) : null;
       if (workflow) return ok(workflow);
@@ -280,7 +275,7 @@ export class WorkflowService {
   async cancelExecution(
     tenantId: string,
     id: string,
-    options: { readonly tx?: Transaction | undefined } = {},
+    options: WriteOptions = {},
   ): Answer<{ readonly deliveries: number }> {
     return this.#logs.cancelExecution(tenantId, id, options);
   }
