@@ -82,6 +82,19 @@ export function nearest(written: string, allowed: Iterable<string>): string | un
   return best;
 }
 
+/** `not_found` for a name that nothing has: says which was probably meant, else what to do next. */
+export function unknownName(options: {
+  /** What is not there, as the beginning of a sentence: `there is no secret "stripee"`. */
+  subject: string;
+  written: string;
+  known: Iterable<string>;
+  next: string;
+}): WorkflowError {
+  const { subject, written, known, next } = options;
+  const meant = nearest(written, known);
+  return new WorkflowError('not_found', `${subject}: ${meant === undefined ? next : `did you mean "${meant}"?`}`);
+}
+
 /** An issue for a word that is not in a closed list: says what was written, what is allowed, and what was probably meant. */
 export function unknownWord(options: {
   path: string;

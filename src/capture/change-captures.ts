@@ -3,6 +3,7 @@ import { err, type Result } from '../model/result.ts';
 import { beginCaptureChange } from '../store/capture-lock.ts';
 import type { Runner } from '../store/connection.ts';
 import type { Database, Orm } from '../store/database.ts';
+import { errorCode } from '../store/database-trouble.ts';
 
 /** Codes of PostgreSQL that have a next step for the caller. */
 const refusals: Readonly<Record<string, (table: string, message: string) => WorkflowError>> = {
@@ -38,7 +39,7 @@ export async function changeCaptures<T>(
     });
   } catch (error) {
     if (error instanceof WorkflowError) return err(error);
-    const refusal = refusals[codeOf(error)];
+    const refusal = refusals[errorCode(error) ?? ''];
     if (!refusal) throw error;
     return err(refusal(table, error instanceof Error ? error.message : String(error)));
   }
@@ -46,11 +47,4 @@ export async function changeCaptures<T>(
 
 function notMigrated(): WorkflowError {
   return new WorkflowError('not_migrated', 'the database lacks the schema of Tocsin: run `tocsin migrate`');
-}
-
-/** SQLSTATE of an error, drizzle's wrapper or not. */
-function codeOf(error: unknown): string {
-  if (typeof error !== 'object' || error === null) return '';
-  if ('code' in error && typeof error.code === 'string') return error.code;
-  return 'cause' in error ? codeOf(error.cause) : '';
 }

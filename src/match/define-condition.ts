@@ -25,7 +25,7 @@ export type ConditionDeclaration<Config> = {
 };
 
 /**
- * Declares a condition type, to be given to `createTocsin({ handlers })` or `registerConditionHandler`.
+ * Declares a condition type, to be given to `createTocsin({ conditions })` or `registerConditionHandler`.
  *
  * @throws when the type is not a name
  */

@@ -1,5 +1,6 @@
+import type { z } from 'zod';
 import { waitingReasons, wakeEveryMs, wakeWithinMs } from '../deliver/endpoint-gate.ts';
-import { invalid, nearest, WorkflowError } from '../errors.ts';
+import { invalid, unknownName, type WorkflowError } from '../errors.ts';
 import type { EndpointPlace } from '../model/endpoint.ts';
 import { type Page, pageInput, pageOf } from '../model/page.ts';
 import { parseInput } from '../model/parse-input.ts';
@@ -40,13 +41,10 @@ export class EndpointService {
   }
 
   /** Endpoints that failed since their last success, by origin. */
-  async listEndpoints(
-    tenantId: string,
-    options: { readonly limit?: number; readonly cursor?: string } = {},
-  ): Answer<Page<Endpoint>> {
-    const page = parseInput(pageInput, options);
-    if (!page.ok) return err(invalid('the options', page.error));
-    const { limit, cursor } = page.value;
+  async listEndpoints(tenantId: string, page: z.input<typeof pageInput> = {}): Answer<Page<Endpoint>> {
+    const given = parseInput(pageInput, page);
+    if (!given.ok) return err(invalid('the page', given.error));
+    const { limit, cursor } = given.value;
     return withTenant(this.#database, { tenantId }, async (orm) => {
       const rows = await listEndpoints(orm, { tenantId, after: cursor ?? '', limit: limit + 1 });
       return ok(pageOf(rows.map(endpoint), limit, ({ origin }) => origin));
@@ -76,12 +74,9 @@ export class EndpointService {
 
 async function unknownEndpoint(orm: Orm, { tenantId, origin }: EndpointPlace): Promise<WorkflowError> {
   const failing = await listEndpoints(orm, { tenantId, after: '', limit: 1_000 });
-  const near = nearest(
-    origin,
-    failing.map((row) => row.origin),
-  );
-  const hint = near === undefined ? '' : `: did you mean "${near}"?`;
-  return new WorkflowError('not_found', `no endpoint "${origin}" fails or is paused${hint}`);
+  const subject = `no endpoint "${origin}" fails or is paused`;
+  const known = failing.map((row) => row.origin);
+  return unknownName({ subject, written: origin, known, next: 'list endpoints to see which do' });
 }
 
 function endpoint(row: StoredEndpoint): Endpoint {

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { type Issue, invalid, nearest, unknownWord, WorkflowError } from '../errors.ts';
+import { type Issue, invalid, unknownName, unknownWord, type WorkflowError } from '../errors.ts';
 import { type EntityField, type EntityTable, type EntityType, entityField } from '../model/entity-type.ts';
 import { namePattern } from '../model/event.ts';
 import { fieldsOfSchema } from '../model/fields-of-schema.ts';
@@ -120,11 +120,8 @@ async function tableIssues(orm: Orm, fields: readonly EntityField[], table: Enti
     .map(({ path, name }) => unknownWord({ path, kind: `column of ${where}`, written: name, allowed: columns }));
 }
 
-function notFound(name: string, known: readonly EntityType[]): WorkflowError {
-  const meant = nearest(
-    name,
-    known.map((entityType) => entityType.name),
-  );
-  const next = meant ? `did you mean "${meant}"?` : 'register it, or install capture on its table';
-  return new WorkflowError('not_found', `there is no entity type "${name}": ${next}`);
+function notFound(name: string, entityTypes: readonly EntityType[]): WorkflowError {
+  const known = entityTypes.map((entityType) => entityType.name);
+  const subject = `there is no entity type "${name}"`;
+  return unknownName({ subject, written: name, known, next: 'register it, or install capture on its table' });
 }

@@ -8,6 +8,7 @@ import {
   executionLog,
   loggedEvent,
 } from '../log/execution-log.ts';
+import { idTimeMs } from '../model/derived-id.ts';
 import { executionStatuses } from '../model/execution.ts';
 import { type Page, pageOf } from '../model/page.ts';
 import { parseInput } from '../model/parse-input.ts';
@@ -156,7 +157,7 @@ function executionNotFound(id: string): WorkflowError {
  * asked only when the one before is not full.
  */
 async function search(tx: Orm, query: ExecutionQuery, now: Date): Promise<ExecutionRow[]> {
-  const newestMs = query.beforeId === null ? (query.to ?? now).getTime() : momentOf(query.beforeId);
+  const newestMs = query.beforeId === null ? (query.to ?? now).getTime() : idTimeMs(query.beforeId);
   const isOfTenant = query.workflowId === null && query.entityType === null && query.entityId === null;
   for (const windowMs of isOfTenant ? windowsMs : []) {
     const from = new Date(Math.max(0, newestMs - windowMs));
@@ -165,9 +166,4 @@ async function search(tx: Orm, query: ExecutionQuery, now: Date): Promise<Execut
     if (rows.length === query.limit) return rows;
   }
   return listExecutions(tx, query);
-}
-
-/** The moment in a time-ordered id, ms since 1970. */
-function momentOf(id: string): number {
-  return Number.parseInt(id.replace('-', '').slice(0, 12), 16);
 }

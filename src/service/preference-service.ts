@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { invalid, unknownWord, WorkflowError } from '../errors.ts';
+import { invalid, unknownWord } from '../errors.ts';
 import type { Handlers } from '../handlers.ts';
 import { userId } from '../model/directory-user.ts';
 import { type Page, pageInput, pageOf } from '../model/page.ts';
@@ -13,6 +13,7 @@ import { withTenant } from '../store/with-tenant.ts';
 import { workflowExists } from '../store/workflows.ts';
 import type { Answer, WriteOptions } from './answer.ts';
 import { isUuid } from './list-input.ts';
+import { workflowNotFound } from './workflow-change.ts';
 
 const choiceInput = z.strictObject({
   userId,
@@ -64,7 +65,7 @@ export class PreferenceService {
     return withTenant(this.#database, { tenantId, tx: options.tx }, async (orm) => {
       const { workflowId } = choice;
       if (workflowId !== null && !(isUuid(workflowId) && (await workflowExists(orm, { tenantId, id: workflowId })))) {
-        return err(new WorkflowError('not_found', `there is no workflow ${JSON.stringify(workflowId)} in this tenant`));
+        return err(workflowNotFound(workflowId));
       }
       return ok(await writePreference(orm, { tenantId, ...choice }, { muted, source: 'host' }));
     });

@@ -1,5 +1,5 @@
 import type { z } from 'zod';
-import { invalid, nearest, WorkflowError } from '../errors.ts';
+import { invalid, unknownName, WorkflowError } from '../errors.ts';
 import { type Page, pageInput, pageOf } from '../model/page.ts';
 import { parseInput } from '../model/parse-input.ts';
 import { err, ok } from '../model/result.ts';
@@ -105,11 +105,8 @@ function nameTaken(name: string): WorkflowError {
 const maxNames = 1000;
 
 async function notFound(orm: Orm, { tenantId, name }: SavedQueryPlace): Promise<WorkflowError> {
-  const known = await listSavedQueries(orm, { tenantId, after: '', limit: maxNames });
-  const meant = nearest(
-    name,
-    known.map((query) => query.name),
-  );
-  const hint = meant === undefined ? '' : `: did you mean "${meant}"?`;
-  return new WorkflowError('not_found', `there is no saved query "${name}"${hint}`);
+  const queries = await listSavedQueries(orm, { tenantId, after: '', limit: maxNames });
+  const known = queries.map((query) => query.name);
+  const subject = `there is no saved query "${name}"`;
+  return unknownName({ subject, written: name, known, next: 'list saved queries to see their names' });
 }

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { SecretRefusal } from '../deliver/action.ts';
 import { plainHost, readHost } from '../deliver/transports/http-url.ts';
-import { invalid, nearest, WorkflowError } from '../errors.ts';
+import { invalid, unknownName, WorkflowError } from '../errors.ts';
 import { parseInput } from '../model/parse-input.ts';
 import { err, ok, type Result } from '../model/result.ts';
 import type { Database } from '../store/database.ts';
@@ -108,13 +108,9 @@ export class SecretService {
   async deleteSecret(tenantId: string, name: string, options: WriteOptions = {}): Answer<null> {
     return withTenant(this.#database, { tenantId, tx: options.tx }, async (orm) => {
       if (secretName.test(name) && (await deleteSecret(orm, { tenantId, name }))) return ok(null);
-      const known = await listSecrets(orm, tenantId);
-      const near = nearest(
-        name,
-        known.map((secret) => secret.name),
-      );
-      const hint = near === undefined ? '' : `: did you mean "${near}"?`;
-      return err(new WorkflowError('not_found', `there is no secret "${name}"${hint}`));
+      const known = (await listSecrets(orm, tenantId)).map((secret) => secret.name);
+      const subject = `there is no secret "${name}"`;
+      return err(unknownName({ subject, written: name, known, next: 'list secrets to see their names' }));
     });
   }
 

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { StoredTemplate } from '../deliver/action.ts';
 import { compileTemplate } from '../deliver/render/compile-template.ts';
-import { type Issue, invalid, nearest, WorkflowError } from '../errors.ts';
+import { type Issue, invalid, unknownName, type WorkflowError } from '../errors.ts';
 import { namePattern } from '../model/event.ts';
 import { parseInput } from '../model/parse-input.ts';
 import { err, ok } from '../model/result.ts';
@@ -104,10 +104,7 @@ function checkParts(content: TemplateContent): Issue[] {
 }
 
 async function notFound(orm: Orm, tenantId: string, name: string): Promise<WorkflowError> {
-  const near = nearest(
-    name,
-    (await listTemplates(orm, tenantId)).map((template) => template.name),
-  );
-  const hint = near === undefined ? '' : `: did you mean "${near}"?`;
-  return new WorkflowError('not_found', `there is no template "${name}"${hint}`);
+  const known = (await listTemplates(orm, tenantId)).map((template) => template.name);
+  const subject = `there is no template "${name}"`;
+  return unknownName({ subject, written: name, known, next: 'list templates to see their names' });
 }

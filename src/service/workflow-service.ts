@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { Clock } from '../clock.ts';
-import { invalid, nearest, WorkflowError } from '../errors.ts';
+import { invalid, unknownName, WorkflowError } from '../errors.ts';
 import type { Handlers } from '../handlers.ts';
 import type { ExecutionDetail, ExecutionLog } from '../log/execution-log.ts';
 import { type Page, pageInput, pageOf } from '../model/page.ts';
@@ -208,9 +208,9 @@ export class WorkflowService {
     return withTenant(this.#database, { tenantId, tx: options.tx }, async (orm) => {
       const workflow = isStorableText(name) ? await readWorkflowByName(orm, { tenantId, name }) : null;
       if (workflow) return ok(workflow);
-      const meant = nearest(name, await listWorkflowNames(orm, tenantId));
-      const next = meant ? `did you mean "${meant}"?` : 'list workflows to see their names';
-      return err(new WorkflowError('not_found', `no workflow has the name ${JSON.stringify(name)}: ${next}`));
+      const subject = `no workflow has the name ${JSON.stringify(name)}`;
+      const known = await listWorkflowNames(orm, tenantId);
+      return err(unknownName({ subject, written: name, known, next: 'list workflows to see their names' }));
     });
   }
 

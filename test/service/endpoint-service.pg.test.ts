@@ -56,7 +56,10 @@ describe('EndpointService', () => {
       },
     });
     expect(await endpoints.getEndpoint('nobody', 'https://hooks.example')).toMatchObject({
-      error: { code: 'not_found', message: 'no endpoint "https://hooks.example" fails or is paused' },
+      error: {
+        code: 'not_found',
+        message: 'no endpoint "https://hooks.example" fails or is paused: list endpoints to see which do',
+      },
     });
   });
 
