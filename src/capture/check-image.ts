@@ -1,7 +1,7 @@
 import type { Issue } from '../errors.ts';
 import { stringifyJson } from '../model/json.ts';
 import { pathText } from '../model/parse-input.ts';
-import { isStorableText } from '../model/storable-text.ts';
+import { isStorableText, unstorable } from '../model/storable-text.ts';
 
 /** Most bytes of a domain event's payload, as JSON. */
 export const maxImageBytes = 1_048_576;
@@ -54,8 +54,6 @@ function issueWithin(value: object, keys: Keys): Found | undefined {
   }
   return undefined;
 }
-
-const unstorable = 'holds a NUL character or half of a surrogate pair, which PostgreSQL cannot store';
 
 function hasToJson(value: unknown): value is { toJSON(): unknown } {
   return typeof value === 'object' && value !== null && 'toJSON' in value && typeof value.toJSON === 'function';

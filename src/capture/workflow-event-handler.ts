@@ -4,7 +4,7 @@ import { currentCausation } from '../model/caused-by.ts';
 import { namePattern } from '../model/event.ts';
 import { stringifyJson } from '../model/json.ts';
 import { err, ok, type Result } from '../model/result.ts';
-import { isStorableText } from '../model/storable-text.ts';
+import { isStorableText, unstorable } from '../model/storable-text.ts';
 import { type Database, ormOf } from '../store/database.ts';
 import { insertEvent } from '../store/insert-event.ts';
 import { checkImage } from './check-image.ts';
@@ -83,8 +83,7 @@ function checkHead(event: DomainEvent): Issue[] {
   }
   for (const name of ['tenantId', 'actor', 'idempotencyKey', 'traceContext', 'entityId'] as const) {
     const value = event[name] ?? '';
-    if (!isStorableText(value))
-      issues.push({ path: name, message: 'holds a NUL character or half of a surrogate pair' });
+    if (!isStorableText(value)) issues.push({ path: name, message: unstorable });
     if (value.length > maxKeyLength) issues.push({ path: name, message: `is longer than ${maxKeyLength} characters` });
   }
   const year = event.occurredAt?.getUTCFullYear() ?? 1;

@@ -1,21 +1,19 @@
 import { z } from 'zod';
 import { nearest } from '../errors.ts';
-import { isStorableJson, isStorableText } from './storable-text.ts';
-
-const storable = 'may hold neither NUL characters nor half a surrogate pair';
+import { isStorableJson, isStorableText, unstorable } from './storable-text.ts';
 
 /** The id of a user, as the host's own tables have it. */
-export const userId = z.string().min(1).max(256).refine(isStorableText, storable);
+export const userId = z.string().min(1).max(256).refine(isStorableText, unstorable);
 
 /** The name of a role, a group or an attribute. */
-export const directoryName = z.string().min(1).max(200).refine(isStorableText, storable);
+export const directoryName = z.string().min(1).max(200).refine(isStorableText, unstorable);
 
 const longestAttributes = 65_536;
 
 /** A user as written to the default directory. What is left out is null, and `active` true: a put replaces the user. */
 export const directoryUserInput = z.strictObject({
   id: userId,
-  name: z.string().min(1).max(500).refine(isStorableText, storable).nullable().default(null),
+  name: z.string().min(1).max(500).refine(isStorableText, unstorable).nullable().default(null),
   email: z
     .string()
     .max(254)
@@ -32,7 +30,7 @@ export const directoryUserInput = z.strictObject({
     .default(null),
   attributes: z
     .record(z.string().min(1), z.json())
-    .refine(isStorableJson, storable)
+    .refine(isStorableJson, unstorable)
     .refine(
       (value) => JSON.stringify(value).length <= longestAttributes,
       `is longer than ${longestAttributes} characters`,

@@ -6,7 +6,7 @@ import type { Json } from './json.ts';
 import { parseInput, pathText } from './parse-input.ts';
 import { err, ok, type Result } from './result.ts';
 import { parameterTypes, type QueryParameter, readFilter, type SavedFilter } from './saved-filter.ts';
-import { isStorableText } from './storable-text.ts';
+import { isStorableText, unstorable } from './storable-text.ts';
 
 /** A tenant's named question to the table of an entity type: how many of its own rows fit the filter? */
 export type SavedQuery = {
@@ -20,7 +20,7 @@ export type SavedQuery = {
 export type SavedQueryInput = Omit<SavedQuery, 'parameters'> & { readonly parameters?: readonly QueryParameter[] };
 
 const savedQueryInput = z.strictObject({
-  name: z.string().min(1).max(200).refine(isStorableText, 'has characters that cannot be stored'),
+  name: z.string().min(1).max(200).refine(isStorableText, unstorable),
   entityType: z.string(),
   parameters: z
     .array(

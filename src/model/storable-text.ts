@@ -6,6 +6,9 @@ export function isStorableText(text: string): boolean {
   return text.isWellFormed() && !text.includes('\u0000');
 }
 
+/** What is wrong with a text that is not storable. */
+export const unstorable = 'holds a NUL character or half of a surrogate pair, which PostgreSQL cannot store';
+
 /** The text with U+FFFD for what PostgreSQL cannot keep. */
 export function storableText(text: string): string {
   return text.toWellFormed().replaceAll('\u0000', '\uFFFD');

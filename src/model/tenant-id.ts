@@ -1,5 +1,5 @@
 import { invalid, type WorkflowError } from '../errors.ts';
-import { isStorableText } from './storable-text.ts';
+import { isStorableText, unstorable } from './storable-text.ts';
 
 /** Most characters of a tenant id. */
 export const maxTenantIdLength = 255;
@@ -10,6 +10,6 @@ export function checkTenantId(tenantId: unknown): WorkflowError | null {
   if (typeof tenantId !== 'string') return refuse('is not a text');
   if (tenantId === '') return refuse('is empty');
   if (tenantId.length > maxTenantIdLength) return refuse(`is longer than ${maxTenantIdLength} characters`);
-  if (!isStorableText(tenantId)) return refuse('holds a NUL character or half of a surrogate pair');
+  if (!isStorableText(tenantId)) return refuse(unstorable);
   return null;
 }

@@ -2,7 +2,7 @@ import type { Issue } from '../errors.ts';
 import { Decimal, exactNumber } from '../model/decimal.ts';
 import { type Json, stringifyJson } from '../model/json.ts';
 import { pathText } from '../model/parse-input.ts';
-import { isStorableText } from '../model/storable-text.ts';
+import { isStorableText, unstorable } from '../model/storable-text.ts';
 
 /** Most bytes of a definition as JSON. */
 export const maxDefinitionBytes = 262_144;
@@ -60,7 +60,7 @@ class Cleaner {
   #cleanText(text: string, keys: Keys): Json {
     this.#left -= text.length;
     if (isStorableText(text)) return text;
-    return this.#refuse(keys, 'holds a NUL character or half of a surrogate pair, which PostgreSQL cannot store');
+    return this.#refuse(keys, unstorable);
   }
 
   #cleanObject(value: object, keys: Keys): Json {

@@ -6,7 +6,7 @@ import { attemptLogs, executionLog, loggedEvent } from '../log/execution-log.ts'
 import { type Page, pageOf } from '../model/page.ts';
 import { parseInput } from '../model/parse-input.ts';
 import { err, ok } from '../model/result.ts';
-import { isStorableText } from '../model/storable-text.ts';
+import { isStorableText, unstorable } from '../model/storable-text.ts';
 import { boundedRead } from '../store/bounded-read.ts';
 import { type Database, inTransaction, type Orm, type Transaction } from '../store/database.ts';
 import {
@@ -28,7 +28,7 @@ import { idPageInput, isUuid, momentInput } from './list-input.ts';
 const selectionShape = {
   kind: z.enum(deadLetterKinds).optional(),
   workflowId: z.string().refine(isUuid, 'is not the id of a workflow').optional(),
-  reason: z.string().min(1).max(200).refine(isStorableText, 'holds what no reason can hold').optional(),
+  reason: z.string().min(1).max(200).refine(isStorableText, unstorable).optional(),
   /** Given up at this moment or later. */
   since: momentInput.optional(),
 };

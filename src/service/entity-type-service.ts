@@ -5,13 +5,13 @@ import { namePattern } from '../model/event.ts';
 import { fieldsOfSchema } from '../model/fields-of-schema.ts';
 import { parseInput } from '../model/parse-input.ts';
 import { err, ok } from '../model/result.ts';
-import { isStorableText } from '../model/storable-text.ts';
+import { isStorableText, unstorable } from '../model/storable-text.ts';
 import { type Database, inTransaction, type Orm, ormOf } from '../store/database.ts';
 import { deleteEntityType, loadEntityTypes, tableColumns, upsertEntityType } from '../store/entity-types.ts';
 import type { Answer, WriteOptions } from './answer.ts';
 
 const word = z.string().regex(namePattern, 'is not a name: letters, digits, "_", "-" and "." only, a letter first');
-const identifier = z.string().min(1).max(63).refine(isStorableText, 'is no name PostgreSQL can hold');
+const identifier = z.string().min(1).max(63).refine(isStorableText, unstorable);
 
 const tableInput = z
   .strictObject({
@@ -20,7 +20,7 @@ const tableInput = z
     /** The column that holds the tenant's id. */
     tenantColumn: identifier.optional(),
     /** The tenant that owns every row. */
-    tenant: z.string().min(1).refine(isStorableText).optional(),
+    tenant: z.string().min(1).refine(isStorableText, unstorable).optional(),
   })
   .refine(({ tenantColumn, tenant }) => (tenantColumn === undefined) !== (tenant === undefined), {
     path: ['tenantColumn'],

@@ -13,7 +13,7 @@ import { executionStatuses } from '../model/execution.ts';
 import { type Page, pageOf } from '../model/page.ts';
 import { parseInput } from '../model/parse-input.ts';
 import { err, ok } from '../model/result.ts';
-import { isStorableText } from '../model/storable-text.ts';
+import { isStorableText, unstorable } from '../model/storable-text.ts';
 import { boundedRead } from '../store/bounded-read.ts';
 import { cancelExecution } from '../store/cancel-execution.ts';
 import type { Database, Orm } from '../store/database.ts';
@@ -32,7 +32,7 @@ import type { Answer, WriteOptions } from './answer.ts';
 import { idPageInput, isUuid, momentInput, oneOrMany } from './list-input.ts';
 import { workflowNotFound } from './workflow-change.ts';
 
-const word = z.string().min(1).max(1_000).refine(isStorableText, 'holds what no stored text can hold');
+const word = z.string().min(1).max(1_000).refine(isStorableText, unstorable);
 
 const filterInput = idPageInput
   .extend({

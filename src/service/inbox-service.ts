@@ -4,7 +4,7 @@ import type { Notification } from '../model/notification.ts';
 import { type Page, pageOf } from '../model/page.ts';
 import { parseInput } from '../model/parse-input.ts';
 import { err, ok } from '../model/result.ts';
-import { isStorableText } from '../model/storable-text.ts';
+import { isStorableText, unstorable } from '../model/storable-text.ts';
 import type { Database } from '../store/database.ts';
 import {
   countUnread,
@@ -136,5 +136,5 @@ export class InboxService {
 /** What PostgreSQL cannot be asked for; null when nothing is wrong. */
 function checkUserId(userId: string): WorkflowError | null {
   if (isStorableText(userId)) return null;
-  return invalid('the user', [{ path: 'userId', message: 'holds a NUL character or half of a surrogate pair' }]);
+  return invalid('the user', [{ path: 'userId', message: unstorable }]);
 }

@@ -6,7 +6,7 @@ import { type Page, pageInput, pageOf } from '../model/page.ts';
 import { parseInput } from '../model/parse-input.ts';
 import type { Preference } from '../model/preference.ts';
 import { err, ok } from '../model/result.ts';
-import { isStorableText } from '../model/storable-text.ts';
+import { isStorableText, unstorable } from '../model/storable-text.ts';
 import type { Database } from '../store/database.ts';
 import { listPreferences, type PreferenceCursor, writePreference } from '../store/preferences.ts';
 import { withTenant } from '../store/with-tenant.ts';
@@ -32,7 +32,7 @@ export type PreferenceInput = z.input<typeof preferenceInput>;
 const cursorInput = z.tuple([z.string(), z.string(), z.string()]);
 const listInput = pageInput.extend({
   userId: userId.optional(),
-  channel: z.string().refine(isStorableText).optional(),
+  channel: z.string().refine(isStorableText, unstorable).optional(),
 });
 
 /**

@@ -72,7 +72,7 @@ export class SecretService {
   readonly #database: Database;
   readonly #keys: SecretKeys | null;
 
-  /** @throws Error naming the option when a key cannot be read */
+  /** @throws WorkflowError `invalid` naming the option when a key cannot be read */
   constructor(options: SecretServiceOptions) {
     const { database, secretsKey, previousSecretsKeys = [] } = options;
     this.#database = database;

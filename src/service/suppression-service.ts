@@ -4,16 +4,15 @@ import { invalid, WorkflowError } from '../errors.ts';
 import { type Page, pageInput, pageOf } from '../model/page.ts';
 import { parseInput } from '../model/parse-input.ts';
 import { err, ok } from '../model/result.ts';
-import { isStorableText } from '../model/storable-text.ts';
+import { isStorableText, unstorable } from '../model/storable-text.ts';
 import { addressKey, type Suppression, suppressionReasons } from '../model/suppression.ts';
 import type { Database } from '../store/database.ts';
 import { deleteSuppression, listSuppressions, writeSuppression } from '../store/suppressions.ts';
 import { withTenant } from '../store/with-tenant.ts';
 import type { Answer, WriteOptions } from './answer.ts';
 
-const storable = 'must not hold what no text of the database can hold';
 const listInput = pageInput.extend({
-  address: z.string().refine(isStorableText, storable).optional(),
+  address: z.string().refine(isStorableText, unstorable).optional(),
   reason: z.enum(suppressionReasons).optional(),
 });
 
@@ -22,7 +21,7 @@ const suppressionInput = z.strictObject({
   /** `complaint` when the recipient marked a mail as spam; `host` for every other reason of yours. */
   reason: z.enum(suppressionReasons).default('host'),
   /** A note, or what a mail server said. */
-  detail: z.string().max(1_000).refine(isStorableText, storable).nullable().default(null),
+  detail: z.string().max(1_000).refine(isStorableText, unstorable).nullable().default(null),
 });
 
 /** What a caller may write. */

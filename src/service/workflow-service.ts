@@ -7,7 +7,7 @@ import { type Page, pageInput, pageOf } from '../model/page.ts';
 import { parseInput } from '../model/parse-input.ts';
 import { type Quotas, unlimited } from '../model/quota.ts';
 import { err, ok, type Result } from '../model/result.ts';
-import { isStorableText } from '../model/storable-text.ts';
+import { isStorableText, unstorable } from '../model/storable-text.ts';
 import { type Workflow, type WorkflowDefinition, type WorkflowInput, workflowStatuses } from '../model/workflow.ts';
 import type { Database, Orm } from '../store/database.ts';
 import { databaseRefusal } from '../store/database-refusal.ts';
@@ -67,7 +67,7 @@ export type WorkflowServiceOptions = {
 const listInput = idPageInput.extend({
   status: oneOrMany(workflowStatuses).optional(),
   /** Finds names that contain it, in any case. */
-  name: z.string().min(1).max(200).refine(isStorableText, 'holds what no name can hold').optional(),
+  name: z.string().min(1).max(200).refine(isStorableText, unstorable).optional(),
 });
 
 const versionPageInput = idPageInput.extend({

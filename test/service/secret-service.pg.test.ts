@@ -93,7 +93,7 @@ describe('SecretService', () => {
     });
     expect(await keyless.openSecret('keyless', 'key')).toEqual(err('secret_missing'));
     expect(unwrap(await keyless.listSecrets('keyless'))).toHaveLength(1);
-    expect(() => service({ secretsKey: 'short' })).toThrow(/^secretsKey/);
+    expect(() => service({ secretsKey: 'short' })).toThrow(/: secretsKey: is not a key/);
   });
 
   test.each(['', 'a-b', 'a b', '1a', 'a\0', 'x'.repeat(65), 'constructor', '__proto__'])(

@@ -74,8 +74,8 @@ describe('withTenant', () => {
 
   test.each([
     ['', 'is empty'],
-    ['a\u0000b', 'holds a NUL character or half of a surrogate pair'],
-    ['a\ud800', 'holds a NUL character or half of a surrogate pair'],
+    ['a\u0000b', 'holds a NUL character or half of a surrogate pair, which PostgreSQL cannot store'],
+    ['a\ud800', 'holds a NUL character or half of a surrogate pair, which PostgreSQL cannot store'],
     ['x'.repeat(256), 'is longer than 255 characters'],
     [undefined as unknown as string, 'is not a text'],
   ])('refuses %j as a tenant id and runs nothing', async (tenantId, message) => {

@@ -2,11 +2,11 @@ import { z } from 'zod';
 import { directoryName } from '../../model/directory-user.ts';
 import type { RecipientQuery } from '../../model/recipient.ts';
 import { ok } from '../../model/result.ts';
-import { isStorableText } from '../../model/storable-text.ts';
+import { isStorableText, unstorable } from '../../model/storable-text.ts';
 import type { RecipientResolver } from '../recipient.ts';
 
 const attributeValue = z.union(
-  [z.string().max(1000).refine(isStorableText), z.number(), z.boolean()],
+  [z.string().max(1000).refine(isStorableText, unstorable), z.number(), z.boolean()],
   'is the value that the attribute of the user must equal: a text, a number, true or false',
 );
 
