@@ -1,5 +1,5 @@
 /**
- * How two values are compared, everywhere: conditions, the index that finds workflows by value, and saved queries in memory.
+ * How two values are compared, everywhere: in conditions, and in the index that finds workflows by value.
  *
  * - Every value is of a kind: number, moment, text, boolean, null, list or object. A text that writes a number
  *   (PostgreSQL's `numeric` is often handed on as text) has the order of numbers, one that writes an ISO date or timestamp

@@ -11,7 +11,7 @@ export const executionStatuses = [
 ] as const;
 export type ExecutionStatus = (typeof executionStatuses)[number];
 
-export const deliveryStatuses = ['pending', 'delivered', 'dead', 'skipped', 'cancelled'] as const;
+const deliveryStatuses = ['pending', 'delivered', 'dead', 'skipped', 'cancelled'] as const;
 export type DeliveryStatus = (typeof deliveryStatuses)[number];
 
 /** What one recipient part of the definition came to. */

@@ -7,7 +7,7 @@ import { fitValue } from './fit-value.ts';
 import type { Json } from './json.ts';
 import { parseInput, pathText } from './parse-input.ts';
 
-/** Comparisons a saved query may make; every one of them says in SQL what it says in memory. */
+/** Comparisons a saved query may make. */
 export const filterOperators = [
   'eq',
   'neq',

@@ -2,7 +2,7 @@ import { invalid, type WorkflowError } from '../errors.ts';
 import { isStorableText, unstorable } from './storable-text.ts';
 
 /** Most characters of a tenant id. */
-export const maxTenantIdLength = 255;
+const maxTenantIdLength = 255;
 
 /** What is wrong with a tenant id, as the refusal that the caller is given; null when it can be one. */
 export function checkTenantId(tenantId: unknown): WorkflowError | null {

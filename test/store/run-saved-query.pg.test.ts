@@ -3,12 +3,12 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import { exactNumber } from '../../src/model/decimal.ts';
 import type { EntityField, EntityType, FieldType } from '../../src/model/entity-type.ts';
 import { type Json, parseJson } from '../../src/model/json.ts';
-import { matchesFilter } from '../../src/model/matches-filter.ts';
 import { unwrap } from '../../src/model/result.ts';
 import type { SavedFilter } from '../../src/model/saved-filter.ts';
 import { fitParameters, type SavedQuery, validateSavedQuery } from '../../src/model/saved-query.ts';
 import { runSavedQuery } from '../../src/store/run-saved-query.ts';
 import { seed } from '../support/fuzz.ts';
+import { matchesFilter } from '../support/matches-filter.ts';
 import { useTestDatabase } from '../support/test-database.ts';
 
 const db = useTestDatabase();

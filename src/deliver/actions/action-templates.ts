@@ -89,7 +89,7 @@ export function createActionTemplates(roots: readonly string[]): ActionTemplates
 }
 
 /** A template error for people: `2:14: unknown name "paylod": did you mean "payload"?`. */
-export function templateMessage(error: TemplateError): string {
+function templateMessage(error: TemplateError): string {
   return error.line === undefined ? error.message : `${error.line}:${error.column ?? 1}: ${error.message}`;
 }
 

@@ -67,7 +67,7 @@ export function readExpression(reader: Reader, node: SyntaxNode, depth: number):
 }
 
 /** Reads several expressions one level deeper. */
-export function readAll(reader: Reader, nodes: readonly SyntaxNode[], depth: number): readonly Expression[] {
+function readAll(reader: Reader, nodes: readonly SyntaxNode[], depth: number): readonly Expression[] {
   return nodes.map((node) => reader.expression(node, depth + 1));
 }
 

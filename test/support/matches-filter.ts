@@ -1,12 +1,12 @@
-import { compareCodePoints, compareValues } from './compare-values.ts';
-import { allOf, anyOf, notOf, type Verdict } from './condition.ts';
-import type { EntityType, FieldType } from './entity-type.ts';
-import { type Json, ownProperty } from './json.ts';
-import type { FieldFilter, SavedFilter } from './saved-filter.ts';
+import { compareCodePoints, compareValues } from '../../src/model/compare-values.ts';
+import { allOf, anyOf, notOf, type Verdict } from '../../src/model/condition.ts';
+import type { EntityType, FieldType } from '../../src/model/entity-type.ts';
+import { type Json, ownProperty } from '../../src/model/json.ts';
+import type { FieldFilter, SavedFilter } from '../../src/model/saved-filter.ts';
 
 /**
- * Whether a row, as JSON, fits the filter of a saved query: the answer PostgreSQL gives for it (`store/saved-query-sql.ts`).
- * A comparison with null is unknown, and so is what follows from it alone.
+ * Whether a row, as JSON, fits the filter of a saved query: what the SQL of it (`store/saved-query-sql.ts`) is held to. A
+ * comparison with null is unknown, and so is what follows from it alone.
  *
  * @param options.parameters a value for each parameter of the query, as `fitParameters` gives them
  */
