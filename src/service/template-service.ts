@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { StoredTemplate } from '../deliver/action.ts';
 import { compileTemplate } from '../deliver/render/compile-template.ts';
+import { templateMessage } from '../deliver/render/template-error.ts';
 import { type Issue, invalid, unknownName, type WorkflowError } from '../errors.ts';
 import { namePattern } from '../model/event.ts';
 import { parseInput } from '../model/parse-input.ts';
@@ -97,9 +98,7 @@ function checkParts(content: TemplateContent): Issue[] {
   return (['subject', 'html', 'text'] as const).flatMap((part) => {
     const written = content[part];
     const compiled = written === null ? ok(null) : compileTemplate(written, { sink: sinks[part] });
-    if (compiled.ok) return [];
-    const { line, column, message } = compiled.error;
-    return [{ path: part, message: line === undefined ? message : `${line}:${column ?? 1}: ${message}` }];
+    return compiled.ok ? [] : [{ path: part, message: templateMessage(compiled.error) }];
   });
 }
 

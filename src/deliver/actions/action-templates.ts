@@ -7,7 +7,7 @@ import type { DeliveryOutcome } from '../../model/retry.ts';
 import type { ActionReference, MessageContext } from '../action.ts';
 import { compileJsonTemplate, type JsonTemplate } from '../render/compile-json-template.ts';
 import { compileTemplate, type Template, type TemplateOptions } from '../render/compile-template.ts';
-import type { TemplateError } from '../render/template-error.ts';
+import { type TemplateError, templateMessage } from '../render/template-error.ts';
 
 /** What every message may be made of, in the order in which an error lists it. */
 export const messageRoots = ['payload', 'previous', 'event', 'recipient', 'workflow'] as const;
@@ -86,11 +86,6 @@ export function createActionTemplates(roots: readonly string[]): ActionTemplates
       return { paths: [], render: () => ok(null) };
     },
   };
-}
-
-/** A template error for people: `2:14: unknown name "paylod": did you mean "payload"?`. */
-function templateMessage(error: TemplateError): string {
-  return error.line === undefined ? error.message : `${error.line}:${error.column ?? 1}: ${error.message}`;
 }
 
 /** The outcome of a delivery whose message could not be rendered; `part` names the part of the action. */

@@ -60,6 +60,11 @@ export function templateErrorOf(thrown: unknown): TemplateError {
   throw thrown;
 }
 
+/** A template error for people: `2:14: unknown name "paylod": did you mean "payload"?`. */
+export function templateMessage({ message, line, column = 1 }: TemplateError): string {
+  return line === undefined ? message : `${line}:${column}: ${message}`;
+}
+
 /** What a tenant wrote, fit to stand in a message: one line, at most 40 characters. */
 export function legible(written: string): string {
   const line = written.slice(0, 41).replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/gu, ' ');
