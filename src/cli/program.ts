@@ -21,6 +21,30 @@ import { triggerCommand } from './commands/trigger.ts';
 import { workerCommand } from './commands/worker.ts';
 import { workflowCommand } from './commands/workflow.ts';
 
+/** In the order in which help lists them. */
+const commands: readonly (() => Command)[] = [
+  demoCommand,
+  migrateCommand,
+  captureCommand,
+  workerCommand,
+  workflowCommand,
+  triggerCommand,
+  logsCommand,
+  cancelCommand,
+  deadLettersCommand,
+  inboxCommand,
+  preferencesCommand,
+  suppressionsCommand,
+  senderCommand,
+  templateCommand,
+  secretCommand,
+  endpointsCommand,
+  quotasCommand,
+  pruneCommand,
+  doctorCommand,
+  benchCommand,
+];
+
 /** The command line: every command with its options. Built anew for each line that is parsed. */
 export function createProgram(): Command {
   const program = new Command('tocsin')
@@ -35,34 +59,19 @@ export function createProgram(): Command {
     .showHelpAfterError('(--help says what it takes)')
     .configureHelp({ showGlobalOptions: true });
 
-  for (const command of [
-    demoCommand,
-    migrateCommand,
-    captureCommand,
-    workerCommand,
-    workflowCommand,
-    triggerCommand,
-    logsCommand,
-    cancelCommand,
-    deadLettersCommand,
-    inboxCommand,
-    preferencesCommand,
-    suppressionsCommand,
-    senderCommand,
-    templateCommand,
-    secretCommand,
-    endpointsCommand,
-    quotasCommand,
-    pruneCommand,
-    doctorCommand,
-    benchCommand,
-  ]) {
-    program.addCommand(command());
-  }
+  for (const command of commands) program.addCommand(command());
 
-  program.addHelpText(
-    'after',
-    `
+  program.addHelpText('after', environmentAndExitCodes);
+  inheritSettings(program);
+  return program;
+}
+
+/** Commands that are made by themselves have none of the settings of the program they are added to. */
+function inheritSettings(parent: Command): void {
+  for (const command of parent.commands) inheritSettings(command.copyInheritedSettings(parent));
+}
+
+const environmentAndExitCodes = `
 Environment:
   DATABASE_URL                 postgres:// URL
   TOCSIN_SMTP_URL              smtp:// or smtps:// URL of the mail server
@@ -78,13 +87,4 @@ Environment:
                                what a tenant may use that has no quota of its own
   TOCSIN_LOG_LEVEL             debug, info, warn or error (worker)
 
-Exit codes: 0 done, 1 fault or something failed, 2 not valid, 3 not found, 4 conflict, 5 not allowed, 6 not migrated, 7 unavailable, 8 timeout, 9 quota used up.`,
-  );
-  inheritSettings(program);
-  return program;
-}
-
-/** Commands that are made by themselves have none of the settings of the program they are added to. */
-function inheritSettings(parent: Command): void {
-  for (const command of parent.commands) inheritSettings(command.copyInheritedSettings(parent));
-}
+Exit codes: 0 done, 1 fault or something failed, 2 not valid, 3 not found, 4 conflict, 5 not allowed, 6 not migrated, 7 unavailable, 8 timeout, 9 quota used up.`;

@@ -15,6 +15,14 @@ type InstallFlags = {
 
 export function captureCommand(): Command {
   const command = new Command('capture').description('capture the row changes of host tables as events');
+  addInstall(command);
+  addVerify(command);
+  addRemove(command);
+  addList(command);
+  return command;
+}
+
+function addInstall(command: Command): void {
   command
     .command('install')
     .description('put triggers on a table; again to bring them up to date')
@@ -40,6 +48,9 @@ export function captureCommand(): Command {
         printResult(options, result, (capture) => `capturing ${capture.table} as ${capture.entityType}`);
       }),
     );
+}
+
+function addVerify(command: Command): void {
   command
     .command('verify')
     .description('compare the triggers with the tables as they are now; exit code 4 when something is off')
@@ -56,6 +67,9 @@ export function captureCommand(): Command {
         if (verified.ok && verified.value.some(({ problems }) => problems.length > 0)) process.exitCode = 4;
       }),
     );
+}
+
+function addRemove(command: Command): void {
   command
     .command('remove')
     .description('take the triggers off a table; its events stay')
@@ -66,6 +80,9 @@ export function captureCommand(): Command {
         printResult(options, removed, () => `no longer capturing ${tableName}`);
       }),
     );
+}
+
+function addList(command: Command): void {
   command
     .command('list')
     .description('the tables that are captured')
@@ -86,7 +103,6 @@ export function captureCommand(): Command {
         );
       }),
     );
-  return command;
 }
 
 function verdict(name: string, problems: readonly { readonly message: string }[]): string {

@@ -18,6 +18,13 @@ type RedriveFlags = FilterFlags & { readonly all?: boolean; readonly at?: string
 
 export function deadLettersCommand(): Command {
   const command = new Command('dead-letters').description('deliveries, executions and events that were given up');
+  addList(command);
+  addShow(command);
+  addRedrive(command);
+  return command;
+}
+
+function addList(command: Command): void {
   withPageFlags(withFilters(command.command('list')))
     .description('what was given up, newest first, with the reason')
     .action((flags: FilterFlags & PageFlags, self: Command) =>
@@ -38,6 +45,9 @@ export function deadLettersCommand(): Command {
         });
       }),
     );
+}
+
+function addShow(command: Command): void {
   command
     .command('show')
     .description('one dead letter, whole')
@@ -50,6 +60,9 @@ export function deadLettersCommand(): Command {
         );
       }),
     );
+}
+
+function addRedrive(command: Command): void {
   withFilters(command.command('redrive'))
     .description('try again: these, or --all that fit the filters; doing it twice does it once')
     .argument('[ids...]')
@@ -74,7 +87,6 @@ export function deadLettersCommand(): Command {
         );
       }),
     );
-  return command;
 }
 
 function redrivenText({ deliveries, executions, events, expired, unknown }: Redriven): string {

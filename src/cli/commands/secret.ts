@@ -10,6 +10,14 @@ export function secretCommand(): Command {
   const command = new Command('secret')
     .alias('secrets')
     .description("a tenant's secrets, for webhooks: {{ secret.name }}");
+  addSet(command);
+  addList(command);
+  addDelete(command);
+  addRotate(command);
+  return command;
+}
+
+function addSet(command: Command): void {
   command
     .command('set')
     .description('store a secret; its value is read from standard input, so that it stands in no history')
@@ -28,6 +36,9 @@ export function secretCommand(): Command {
         );
       }),
     );
+}
+
+function addList(command: Command): void {
   command
     .command('list')
     .description('names, hosts and keys; values cannot be read back')
@@ -48,6 +59,9 @@ export function secretCommand(): Command {
         );
       }),
     );
+}
+
+function addDelete(command: Command): void {
   command
     .command('delete')
     .description('webhooks that use it are no longer sent')
@@ -58,6 +72,9 @@ export function secretCommand(): Command {
         printResult(options, await tocsin.secrets.deleteSecret(flags.tenant, name), () => `secret ${name} is gone`);
       }),
     );
+}
+
+function addRotate(command: Command): void {
   command
     .command('rotate')
     .description('encrypt the secrets of all tenants that are under an earlier key with the current one')
@@ -75,5 +92,4 @@ export function secretCommand(): Command {
         if (rotation.ok && rotation.value.unopened.length > 0) process.exitCode = 1;
       }),
     );
-  return command;
 }
