@@ -11,7 +11,7 @@ import { EndpointGate } from './deliver/endpoint-gate.ts';
 import { createHttpTransport } from './deliver/transports/http.ts';
 import { createSmtpTransport } from './deliver/transports/smtp.ts';
 import { createHandlers } from './engine/built-in-handlers.ts';
-import { type BatchDirectory, WorkflowEngine } from './engine/workflow-engine.ts';
+import { WorkflowEngine, type WorkflowEngineOptions } from './engine/workflow-engine.ts';
 import type { RecipientResolver } from './execute/recipient.ts';
 import type { ConditionHandler } from './match/condition.ts';
 import type { Directory } from './model/recipient.ts';
@@ -119,7 +119,6 @@ export async function createTocsin(options: TocsinOptions): Promise<Tocsin> {
   for (const condition of conditions) handlers.conditions.register(condition);
   for (const recipient of recipients) handlers.recipients.register(recipient);
   for (const action of actions) handlers.actions.register(action);
-
   const secrets = new SecretService({
     database,
     ...(settings.secretsKey ? { secretsKey: settings.secretsKey } : {}),
@@ -130,7 +129,6 @@ export async function createTocsin(options: TocsinOptions): Promise<Tocsin> {
     database,
     ...(settings.unsubscribe && { baseUrl: settings.unsubscribe.baseUrl, keys: unsubscribeKeys(settings) }),
   });
-  const savedQueries = new SavedQueryService({ database });
   const smtp = settings.smtp ? createSmtpTransport(settings.smtp) : null;
   const http = createHttpTransport({
     allow: { hosts: settings.webhooks.allowHosts, cidrs: settings.webhooks.allowCidrs },
@@ -139,35 +137,18 @@ export async function createTocsin(options: TocsinOptions): Promise<Tocsin> {
     // The gate bounds what one tenant sends to one endpoint: tenants who call the same host do not wait for each other.
     connectionsPerOrigin: settings.worker.concurrency,
   });
-  const endpointGate = new EndpointGate({
-    database,
-    policy: settings.webhooks,
-    perEndpoint: settings.webhooks.endpointConcurrency,
-    perTenant: Math.max(settings.webhooks.endpointConcurrency, Math.ceil(settings.worker.concurrency / 2)),
-    onPaused: (paused) => logger.warn(paused, 'an endpoint is paused'),
-    onError: (error) => logger.warn({ error: error.message }, 'the state of an endpoint was not read or written'),
-  });
-  const directory: Directory | BatchDirectory = hostDirectory ?? createDefaultDirectory(database);
-  const engine = new WorkflowEngine({
+  const engine = createEngine(settings, {
     database,
     handlers,
-    directory,
+    directory: hostDirectory ?? createDefaultDirectory(database),
     delivery: {
       transports: { sendMail: smtp?.sendMail ?? noMailServer, sendHttp: http.sendHttp },
       openSecret: (tenantId, name, url) => secrets.openSecret(tenantId, name, url),
-      endpoints: endpointGate,
+      endpoints: createEndpointGate(settings, database, logger),
       maxWaitMs: settings.webhooks.maxWaitMs,
       storedTemplate: (tenantId, name) => templates.storedTemplate(tenantId, name),
       unsubscribeUrl: (of) => unsubscribe.link(of),
     },
-    countMatches: (request) =>
-      countSavedQuery(database, { ...request, timeoutMs: savedQueryTimeoutMs, role: settings.savedQueries.role }),
-    leaseMs: settings.worker.leaseMs,
-    lookupTimeoutMs,
-    quotas: settings.quotas,
-    pauseAfterFailures: settings.pauseAfterFailures,
-    pauseAfterMs: settings.pauseAfterMs,
-    causationLimits: { maxDepth: settings.maxCausationDepth, maxRepeats: settings.maxCausationRepeats },
   });
   const retention = new RetentionService({ database });
   const metrics = new Metrics(database, settings.quotas);
@@ -200,7 +181,7 @@ export async function createTocsin(options: TocsinOptions): Promise<Tocsin> {
     unsubscribe,
     tenants: new TenantService({ database }),
     entityTypes: new EntityTypeService({ database }),
-    savedQueries,
+    savedQueries: new SavedQueryService({ database }),
     templates,
     secrets,
     endpoints: new EndpointService({ database }),
@@ -217,6 +198,35 @@ export async function createTocsin(options: TocsinOptions): Promise<Tocsin> {
       await database.close();
     },
   };
+}
+
+/** The engine as the settings ask for it. */
+function createEngine(
+  settings: Settings,
+  parts: Pick<WorkflowEngineOptions, 'database' | 'handlers' | 'directory' | 'delivery'>,
+): WorkflowEngine {
+  const { role } = settings.savedQueries;
+  return new WorkflowEngine({
+    ...parts,
+    countMatches: (request) => countSavedQuery(parts.database, { ...request, timeoutMs: savedQueryTimeoutMs, role }),
+    leaseMs: settings.worker.leaseMs,
+    lookupTimeoutMs,
+    quotas: settings.quotas,
+    pauseAfterFailures: settings.pauseAfterFailures,
+    pauseAfterMs: settings.pauseAfterMs,
+    causationLimits: { maxDepth: settings.maxCausationDepth, maxRepeats: settings.maxCausationRepeats },
+  });
+}
+
+function createEndpointGate({ webhooks, worker }: Settings, database: Database, logger: Logger): EndpointGate {
+  return new EndpointGate({
+    database,
+    policy: webhooks,
+    perEndpoint: webhooks.endpointConcurrency,
+    perTenant: Math.max(webhooks.endpointConcurrency, Math.ceil(worker.concurrency / 2)),
+    onPaused: (paused) => logger.warn(paused, 'an endpoint is paused'),
+    onError: (error) => logger.warn({ error: error.message }, 'the state of an endpoint was not read or written'),
+  });
 }
 
 function unsubscribeKeys({ unsubscribe, secretsKey, previousSecretsKeys }: Settings): readonly KeyObject[] {
