@@ -13,6 +13,14 @@ function exitAsInvalid(command: Command): void {
 }
 exitAsInvalid(program);
 
+/** Who reads may have read enough: `tocsin logs | head`. */
+function endWithReader(error: NodeJS.ErrnoException): void {
+  if (error.code !== 'EPIPE') throw error;
+  process.exit();
+}
+process.stdout.on('error', endWithReader);
+process.stderr.on('error', endWithReader);
+
 await program.parseAsync().catch((error: unknown) => {
   if (error instanceof WorkflowError) {
     printError(program.opts(), error);
