@@ -134,6 +134,11 @@ export class DefinitionCache {
 
   /** One published version, running or not; null when it does not exist. */
   async version(workflowId: string, version: number): Promise<RunnableWorkflow | null> {
+    const running = this.#index.get(workflowId);
+    if (running?.version === version) {
+      this.#meet(running);
+      return running;
+    }
     const key = versionKey(workflowId, version);
     const cached = this.#versions.get(key);
     if (cached) return cached;

@@ -1,14 +1,20 @@
 import type { ConditionServices } from '../match/condition.ts';
 import { allOf, type ConditionTrace } from '../model/condition.ts';
 import type { WorkflowEvent } from '../model/event.ts';
-import { type ActionTrace, type ExecutionStatus, type ExecutionTrace, isCutByQuota } from '../model/execution.ts';
+import {
+  type ActionTrace,
+  type ExecutionStatus,
+  type ExecutionTrace,
+  executionStatus,
+  isCutByQuota,
+} from '../model/execution.ts';
 import { stringifyJson } from '../model/json.ts';
 import type { Runner } from '../store/connection.ts';
 import { leaveExecution } from '../store/left-executions.ts';
 import {
   type ClaimedExecution,
   finishExecution,
-  hasDeliveries,
+  finishToldExecution,
   postponeExecution,
   releaseExecution,
   renewExecutionLease,
@@ -36,7 +42,7 @@ const leaveMs = 5_000;
  */
 export async function executePending(
   claimed: ClaimedExecution,
-  source: { event: WorkflowEvent | null; workflow: RunnableWorkflow | null },
+  source: { event: WorkflowEvent | null; workflow: RunnableWorkflow | null; hasDeliveries: boolean },
   services: ExecuteServices,
 ): Promise<ExecutionStatus | 'postponed' | 'lost'> {
   try {
@@ -50,7 +56,8 @@ export async function executePending(
       await leaveExecution(services.database.pool, { ...claimed, delayMs: leaveMs });
       return 'postponed';
     }
-    return await decide(claimed, { event: source.event, workflow: source.workflow }, services);
+    const { event, workflow, hasDeliveries } = source;
+    return await decide(claimed, { event, workflow, hasDeliveries }, services);
   } catch (error) {
     if (error instanceof LeaseLost) return 'lost';
     if (!services.signal.aborted) throw error;
@@ -61,7 +68,12 @@ export async function executePending(
 }
 
 type Decision = Awaited<ReturnType<typeof decideActions>>;
-type Source = { readonly event: WorkflowEvent; readonly workflow: RunnableWorkflow };
+type Source = {
+  readonly event: WorkflowEvent;
+  readonly workflow: RunnableWorkflow;
+  /** Also what a worker planned that stopped and gave the execution back as if it had not begun. */
+  readonly hasDeliveries: boolean;
+};
 
 async function decide(
   claimed: ClaimedExecution,
@@ -94,12 +106,12 @@ async function plan(options: {
   conditions: readonly ConditionTrace[];
   decision: Decision;
 }): Promise<ExecutionStatus | 'postponed'> {
-  const { claimed, services, conditions, decision } = options;
+  const { claimed, source, services, conditions, decision } = options;
   const actions: ActionTrace[] = [...decision.passedOver];
-  // Also what a worker planned that stopped and gave the execution back as if it had not begun.
-  const mayStand = await hasDeliveries(services.database.pool, claimed.id);
+  const mayStand = source.hasDeliveries;
+  const counts = { open: 0, done: 0, failed: 0 };
   for (const group of groupByRecipients(decision.due)) {
-    actions.push(...(await planPages({ ...options, mayStand, group })));
+    actions.push(...(await planPages({ ...options, mayStand, group, counts })));
   }
   const failedPart = actions.flatMap((action) => action.recipients ?? []).find((part) => part.error !== undefined);
   if (failedPart?.reason && mayTryAgain(claimed)) return postpone(claimed, services, failedPart.reason);
@@ -107,12 +119,25 @@ async function plan(options: {
   const planned = actions.reduce((sum, action) => sum + action.planned, 0);
   const undecided = isUndecided(decision) ? 'action_condition_error' : null;
   const failure = failedPart?.reason ?? undecided ?? (isCutByQuota(actions) ? 'quota_recipients' : null);
-  return end(claimed, services, {
-    status: null,
-    reason: failure ?? (planned === 0 ? skipReason(actions) : null),
-    isFailure: failure !== null,
-    trace: { conditions, actions },
-  });
+  const reason = failure ?? (planned === 0 ? skipReason(actions) : null);
+  const outcome = { reason, isFailure: failure !== null, trace: { conditions, actions } };
+  const isToldOf = !mayStand && counts.open === 0 && counts.failed === 0;
+  return isToldOf
+    ? endTold(claimed, services, { ...outcome, done: counts.done })
+    : end(claimed, services, { ...outcome, status: null });
+}
+
+/** Ends an execution of which this try planned all, and made all that it planned. */
+async function endTold(
+  { id, leaseToken }: ClaimedExecution,
+  services: ExecuteServices,
+  outcome: { reason: string | null; isFailure: boolean; trace: ExecutionTrace; done: number },
+): Promise<ExecutionStatus> {
+  const { reason, isFailure, done } = outcome;
+  const status = executionStatus({ open: 0, done, failed: 0 }, { isCut: isFailure });
+  const told = { id, leaseToken, status, reason, done, trace: stringifyJson(outcome.trace) };
+  if (!(await finishToldExecution(services.database.pool, told))) throw new LeaseLost();
+  return status;
 }
 
 /** Writes in one transaction, only while the lease is ours; the row stays locked until the commit. */

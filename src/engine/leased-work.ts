@@ -84,9 +84,9 @@ export class LeasedWork {
     this.#lowWater = { executions: lowWater(), deliveries: lowWater() };
   }
 
+  /** Quotas are then known as of the claim. */
   async claimExecutions(limit: number): Promise<readonly ClaimedExecution[]> {
-    await this.#refreshQuotas();
-    const { database, leaseMs } = this.#options;
+    const { database, leaseMs, quotas } = this.#options;
     const without = this.#options.definitions.left;
     const claimed = await withFixedPlans(database, async (runner) => {
       const dueAfter = await this.#startOf('executions', runner);
@@ -100,6 +100,8 @@ export class LeasedWork {
         },
       );
     });
+    if (claimed.length === 0) return claimed;
+    await quotas.refresh(Math.max(...claimed.map(({ definitionsVersion }) => definitionsVersion)));
     const back = suspectsTooMany(claimed, []);
     if (back.length === 0) return claimed;
     await putBackSuspectExecutions(database.pool, { ...leasesOf(back), delayMs: aloneDelayMs });

@@ -38,6 +38,8 @@ export type PlanPagesOptions = {
   readonly mayStand: boolean;
   /** Actions that tell the same recipients. */
   readonly group: ActionDecision['due'];
+  /** What is planned is added to it. */
+  readonly counts: Pick<Plan, 'open' | 'done' | 'failed'>;
 };
 
 /** The lease ran out and somebody else has the execution: nothing more may be written. */
@@ -55,7 +57,7 @@ const nobody: AudiencePage = { recipients: [], leftOut: [], traces: [] };
  * @throws LeaseLost
  */
 export async function planPages(options: PlanPagesOptions): Promise<ActionTrace[]> {
-  const { claimed, source, services, group } = options;
+  const { claimed, source, services, group, counts } = options;
   const isOnce = group[0]?.action.audience === 'once';
   const planned = new Map(group.map(({ action }) => [action.partId, 0]));
   const recipients: RecipientTrace[] = [];
@@ -72,6 +74,9 @@ export async function planPages(options: PlanPagesOptions): Promise<ActionTrace[
         await planInTurns(rows, context, { action, page, signal: services.signal });
         planned.set(action.partId, (planned.get(action.partId) ?? 0) + rows.deliveries.length - before);
       }
+      counts.open += rows.open;
+      counts.done += rows.done;
+      counts.failed += rows.failed;
       await written;
       written = write(options, rows);
       // It is awaited, but only once the next page is planned.

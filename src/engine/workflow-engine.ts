@@ -28,7 +28,7 @@ import { readDefinitionsVersion } from '../store/load-definitions.ts';
 import { parkBehindOthers } from '../store/ordered-lines.ts';
 import { type ClaimedDelivery, postponeDeliveries } from '../store/pending-deliveries.ts';
 import type { ClaimedExecution } from '../store/pending-executions.ts';
-import { readStoredEvent } from '../store/read-events.ts';
+import { type PlanningSource, readPlanningSources } from '../store/read-events.ts';
 import { type AttemptRecord, insertRecordedNotifications, recordAttempts } from '../store/record-attempts.ts';
 import { insertBounces } from '../store/suppressions.ts';
 import { addUsage } from '../store/tenant-usage.ts';
@@ -254,7 +254,8 @@ export class WorkflowEngine extends EventEmitter<EngineEvents> implements EventP
   /** Decides and plans executions that wait for look-ups; answers how many it took. */
   async executeDue(limit: number, signal: AbortSignal): Promise<number> {
     const claimed = await this.#leased.claimExecutions(limit);
-    const statuses = await Promise.all(claimed.map((execution) => this.#execute(execution, signal)));
+    const executions = await readPlanningSources(this.#options.database.pool, claimed);
+    const statuses = await Promise.all(executions.map((execution) => this.#execute(execution, signal)));
     const written = statuses.filter((status) => status !== 'postponed' && status !== 'lost');
     if (written.length > 0) this.emit('executed', written);
     this.#failures.remember(claimed.filter((_execution, index) => statuses[index] === 'failed').map(({ id }) => id));
@@ -371,13 +372,15 @@ export class WorkflowEngine extends EventEmitter<EngineEvents> implements EventP
     if (looped.length > 0) this.emit('looped', looped);
   }
 
-  async #execute(claimed: ClaimedExecution, signal: AbortSignal): Promise<ExecutionStatus | 'postponed' | 'lost'> {
+  async #execute(
+    claimed: ClaimedExecution & PlanningSource,
+    signal: AbortSignal,
+  ): Promise<ExecutionStatus | 'postponed' | 'lost'> {
     const { database, directory, countMatches, leaseMs, lookupTimeoutMs } = this.#options;
-    const stored = await readStoredEvent(database.pool, claimed.eventId);
     const workflow = await this.#definitions.version(claimed.workflowId, claimed.workflowVersion);
     return executePending(
       claimed,
-      { event: stored ? decodeEvent(stored) : null, workflow },
+      { event: claimed.event && decodeEvent(claimed.event), workflow, hasDeliveries: claimed.hasDeliveries },
       {
         database,
         directory,

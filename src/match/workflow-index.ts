@@ -65,6 +65,11 @@ export class WorkflowIndex<Entry> {
     return [...this.#leaves.keys()];
   }
 
+  /** The value of a workflow that listens to anything; undefined when it is not in it. */
+  get(workflowId: string): Entry | undefined {
+    return this.#leaves.get(workflowId)?.item.value;
+  }
+
   /** Workflows the event concerns, in no particular order. `now` is when the event happened. */
   match(event: WorkflowEvent, now: Date): readonly Match<Entry>[] {
     const listeners = this.#knownListeners(event.tenantId, event.entityType, event.operation);

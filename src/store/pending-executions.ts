@@ -1,7 +1,6 @@
 import type { ExecutionStatus } from '../model/execution.ts';
 import type { Place } from '../model/ordering.ts';
 import { promptly, type Runner } from './connection.ts';
-import { idRange } from './id-range.ts';
 import { versionOfRow } from './left-executions.ts';
 import { dueInTurn, momentOf, type Turn, turnValues } from './tenants-in-line.ts';
 
@@ -18,6 +17,8 @@ export type ClaimedExecution = {
   readonly takenOver: boolean;
   /** Null unless deliveries of its workflow go one after the other. */
   readonly place: Place | null;
+  /** The version of all definitions when it was claimed. */
+  readonly definitionsVersion: number;
 };
 
 /** Which executions can be claimed; `$2` are the versions that this worker cannot run, null when it can run all, `$3` is where it begins. */
@@ -51,6 +52,7 @@ function lease(due: string): string {
     where x.id = due.id
     returning x.id, tenant_id as "tenantId", workflow_id as "workflowId", workflow_version as "workflowVersion",
       event_id as "eventId", attempts, lease_token as "leaseToken", due.taken_over as "takenOver",
+      (select version::float8 from tocsin.definitions_version) as "definitionsVersion",
       case when ordering_key is not null
         then json_build_object('key', ordering_key, 'position', ordering_position::text) end as place`;
 }
@@ -178,6 +180,45 @@ export async function finishExecution(
   return row.status;
 }
 
+/**
+ * The same where it is known what the deliveries are: all of them were planned by whoever has the lease, and none is open or dead, so
+ * that nobody can change them any more. They need not be counted, and nothing has to be locked before.
+ *
+ * @returns false when the lease is no longer ours: then nothing was written
+ */
+export async function finishToldExecution(
+  runner: Runner,
+  options: {
+    id: string;
+    leaseToken: string;
+    status: ExecutionStatus;
+    reason: string | null;
+    trace: string;
+    /** Deliveries that were made. */
+    done: number;
+  },
+): Promise<boolean> {
+  const result = await runner.query({
+    ...promptly,
+    name: 'tocsin_finish_told_execution',
+    text: `
+      update tocsin.executions
+      set status = $3,
+        reason = $4,
+        trace = $5::json,
+        deliveries_open = 0,
+        deliveries_done = $6,
+        deliveries_failed = 0,
+        lease_token = null,
+        completed_at = now()
+      where id = $1
+        and lease_token = $2
+        and status = 'pending'`,
+    values: [options.id, options.leaseToken, options.status, options.reason, options.trace, options.done],
+  });
+  return result.rowCount === 1;
+}
+
 /** Puts an execution that could not be decided back, to be tried again after a wait. */
 export async function postponeExecution(
   runner: Runner,
@@ -203,26 +244,6 @@ export async function releaseExecution(runner: Runner, claimed: { id: string; le
        and status = 'pending'`,
     [claimed.id, claimed.leaseToken],
   );
-}
-
-/**
- * Says whether deliveries of an execution stand. Asked by who has its lease, the answer no holds until they write some: nobody
- * else may.
- */
-export async function hasDeliveries(runner: Runner, executionId: string): Promise<boolean> {
-  const { lowest, highest } = idRange(executionId, executionId);
-  const result = await runner.query({
-    ...promptly,
-    name: 'tocsin_has_deliveries',
-    text: `
-      select
-      from tocsin.deliveries
-      where execution_id = $1
-        and id between $2 and $3
-      limit 1`,
-    values: [executionId, lowest, highest],
-  });
-  return result.rowCount === 1;
 }
 
 /** Users that deliveries of this action of an execution stand for already: planned before a try that failed. */

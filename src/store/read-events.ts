@@ -1,7 +1,7 @@
 import { sql } from 'drizzle-orm';
 import { promptly, type Runner } from './connection.ts';
 import type { Orm } from './database.ts';
-import { idRangeOf } from './id-range.ts';
+import { idRange, idRangeOf } from './id-range.ts';
 
 /** An event as it is stored. */
 export type StoredEvent = {
@@ -38,18 +38,58 @@ export async function readTenantEvent(orm: Orm, key: { tenantId: string; id: str
   return result.rows[0] ?? null;
 }
 
-/** One event of the history, of whatever tenant; null when it is no longer kept. */
-export async function readStoredEvent(runner: Runner, id: string): Promise<StoredEvent | null> {
-  const result = await runner.query<StoredEvent>({
+/** What planning an execution begins with. */
+export type PlanningSource = {
+  /** Null when it is no longer kept. */
+  readonly event: StoredEvent | null;
+  /**
+   * Deliveries of it stand. Asked by who has its lease, the answer no holds until they write some: nobody
+   * else may.
+   */
+  readonly hasDeliveries: boolean;
+};
+
+/** Leased executions with what planning each of them begins with, looked up in one statement. */
+export async function readPlanningSources<Execution extends { readonly id: string; readonly eventId: string }>(
+  runner: Runner,
+  executions: readonly Execution[],
+): Promise<(Execution & PlanningSource)[]> {
+  if (executions.length === 0) return [];
+  const ranges = executions.map(({ id }) => idRange(id, id));
+  const result = await runner.query<{ place: number; hasDeliveries: boolean } & (StoredEvent | { id: null })>({
     ...promptly,
-    name: 'tocsin_stored_event',
+    name: 'tocsin_planning_sources',
+    // Each is looked up (`limit 1`), which no estimate of the planner can make slower.
     text: `
-      select ${columns}
-      from tocsin.event_history
-      where id = $1`,
-    values: [id],
+      select x.place::int as place, standing.one is not null as "hasDeliveries", event.*
+      from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[])
+        with ordinality as x (id, event_id, lowest, highest, place)
+      left join lateral (
+        select ${columns}
+        from tocsin.event_history h
+        where h.id = x.event_id
+        limit 1
+      ) event on true
+      left join lateral (
+        select 1 as one
+        from tocsin.deliveries d
+        where d.execution_id = x.id
+          and d.id between x.lowest and x.highest
+        limit 1
+      ) standing on true
+      order by x.place`,
+    values: [
+      executions.map(({ id }) => id),
+      executions.map(({ eventId }) => eventId),
+      ranges.map(({ lowest }) => lowest),
+      ranges.map(({ highest }) => highest),
+    ],
   });
-  return result.rows[0] ?? null;
+  return result.rows.map(({ place, hasDeliveries, ...event }) => ({
+    ...(executions[place - 1] as Execution),
+    hasDeliveries,
+    event: event.id === null ? null : event,
+  }));
 }
 
 /** What an execution is of: its workflow version, and its event, null when that is no longer kept. */

@@ -70,6 +70,29 @@ describe('DefinitionCache', () => {
     expect(cache.workflowIds()).toContain(ofNewTenant);
   });
 
+  test('asks for no version that runs, and for one that ran before', async () => {
+    const workflowId = await publish('first');
+    let asked = 0;
+    const { pool } = t.database;
+    const runner = {
+      query: async (...query: Parameters<Runner['query']>) => {
+        asked += 1;
+        return pool.query(...query);
+      },
+    } as Runner;
+    const cache = newCache(runner);
+    await cache.refresh(await version(), [{ tenantId: tenant }]);
+    asked = 0;
+    expect(await cache.version(workflowId, 1)).toMatchObject({ workflowId, version: 1 });
+    expect(asked).toBe(0);
+    unwrap(await t.tocsin.workflows.updateWorkflow(tenant, workflowId, { settings: { maxRecipients: 5 } }));
+    unwrap(await t.tocsin.workflows.publishWorkflow(tenant, workflowId));
+    await cache.refresh(await version(), [{ tenantId: tenant }]);
+    asked = 0;
+    expect(await cache.version(workflowId, 1)).toMatchObject({ workflowId, version: 1 });
+    expect(asked).toBe(1);
+  });
+
   test('misses no workflow of a large tenant that is renamed while it is loaded', async () => {
     const first = await publish('b');
     await publishCopies(first, 600);

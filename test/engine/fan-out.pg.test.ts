@@ -137,6 +137,32 @@ describe('a fan-out', () => {
     expect(rows).toEqual([{ status: taken[what]?.status }]);
   });
 
+  test.each(Object.keys(taken))('does not end its execution once it %s', async (what) => {
+    people = staff('user', pageSize);
+    await order();
+    beforeAnswer = async (question) => {
+      if (question !== 2) return;
+      await until('the only page is written', async () => (await told()) === pageSize);
+      await taken[what]?.by();
+    };
+    await execute();
+    const { rows } = await t.sql('select status from tocsin.executions');
+    expect(rows).toEqual([{ status: taken[what]?.status }]);
+  });
+
+  test('counts what it told and whom it left out', async () => {
+    people = staff('user', 300).map((person, index) =>
+      index < 10 ? { ...person, user: { ...person.user, active: false } } : person,
+    );
+    await order();
+    await execute();
+    const { rows } = await t.sql(
+      'select status, deliveries_open as open, deliveries_done as done, deliveries_failed as failed from tocsin.executions',
+    );
+    expect(rows).toEqual([{ status: 'success', open: 0, done: 290, failed: 0 }]);
+    expect(await brokenInvariants(t.database, { isDrained: true })).toEqual([]);
+  });
+
   test('goes on where a worker stopped that gave it back: nobody is told twice, and no more than may be', async () => {
     const maxRecipients = 2_200;
     await order({ settings: { maxRecipients } });
