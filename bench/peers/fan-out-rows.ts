@@ -7,44 +7,57 @@ export type FanOutRows = readonly { readonly delivery: Row; readonly notificatio
 /** Rows of a bulk insert: as many as a page of recipients. */
 const pageSize = 2_000;
 
-/** Reads what a fan-out wrote. */
-export async function readFanOut(pool: pg.Pool): Promise<FanOutRows> {
+/** Reads what fan-outs wrote, by tenant. */
+export async function readFanOut(pool: pg.Pool): Promise<ReadonlyMap<string, FanOutRows>> {
   const notifications = new Map((await readRows(pool, 'notification')).map((row) => [row.id, row]));
-  return (await readRows(pool, 'delivery')).map((delivery) => ({
+  const rows = (await readRows(pool, 'delivery')).map((delivery) => ({
     delivery,
     notification: notifications.get(delivery.id) ?? {},
   }));
+  return Map.groupBy(rows, ({ delivery }) => String(delivery.tenant_id));
 }
 
-/** Writes them as fast as bulk inserts go, a page in a transaction. */
-export async function insertInBulk(connectionString: string, rows: FanOutRows): Promise<void> {
+/** A connection that writes rows as fast as bulk inserts go, a page in a transaction. */
+export async function connectBulk(connectionString: string): Promise<FanOutPeer> {
   const client = new pg.Client({ connectionString, pipeline: true });
   await client.connect();
-  for (let from = 0; from < rows.length; from += pageSize) {
-    const page = rows.slice(from, from + pageSize);
-    await Promise.all([
-      client.query('begin'),
-      insertRows(client, { table: 'delivery', format: 'binary', rows: page.map(({ delivery }) => delivery) }),
-      insertRows(client, {
-        table: 'notification',
-        format: 'binary',
-        rows: page.map(({ notification }) => notification),
-      }),
-      client.query('commit'),
-    ]);
-  }
-  await client.end();
+  return {
+    write: async (rows) => {
+      for (let from = 0; from < rows.length; from += pageSize)
+        await insertPage(client, rows.slice(from, from + pageSize));
+    },
+    close: () => client.end(),
+  };
 }
 
-/** Writes them the way an application writes one notification: a transaction each. */
-export async function insertOneByOne(connectionString: string, rows: FanOutRows): Promise<void> {
+/** Writes rows until it is closed. */
+export type FanOutPeer = {
+  readonly write: (rows: FanOutRows) => Promise<void>;
+  readonly close: () => Promise<void>;
+};
+
+async function insertPage(client: pg.Client, page: FanOutRows): Promise<void> {
+  await Promise.all([
+    client.query('begin'),
+    insertRows(client, { table: 'delivery', format: 'binary', rows: page.map(({ delivery }) => delivery) }),
+    insertRows(client, { table: 'notification', format: 'binary', rows: page.map(({ notification }) => notification) }),
+    client.query('commit'),
+  ]);
+}
+
+/** A connection that writes them the way an application writes one notification: a transaction each. */
+export async function connectOneByOne(connectionString: string): Promise<FanOutPeer> {
   const client = new pg.Client({ connectionString });
   await client.connect();
-  for (const { delivery, notification } of rows) {
-    await client.query('begin');
-    await insertRows(client, { table: 'delivery', format: 'text', rows: [delivery] });
-    await insertRows(client, { table: 'notification', format: 'text', rows: [notification] });
-    await client.query('commit');
-  }
-  await client.end();
+  return {
+    write: async (rows) => {
+      for (const { delivery, notification } of rows) {
+        await client.query('begin');
+        await insertRows(client, { table: 'delivery', format: 'text', rows: [delivery] });
+        await insertRows(client, { table: 'notification', format: 'text', rows: [notification] });
+        await client.query('commit');
+      }
+    },
+    close: () => client.end(),
+  };
 }

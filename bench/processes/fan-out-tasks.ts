@@ -1,45 +1,71 @@
 /** Tells many recipients of one event, or writes the rows that this comes to without deciding anything. */
 import { Drain } from '../../src/runtime/drain.ts';
 import { openDatabase } from '../../src/store/database.ts';
-import { type FanOutRows, insertInBulk, insertOneByOne, readFanOut } from '../peers/fan-out-rows.ts';
+import { connectBulk, connectOneByOne, type FanOutRows, readFanOut } from '../peers/fan-out-rows.ts';
 import { createEngine } from '../workloads/drain-events.ts';
 import { doTasks } from './child-process.ts';
 
-/** `run`: match the event and execute. `learn`: read there what was written. `bulk`, `one by one`: write as many of it. */
-export type FanOutTask = {
-  readonly step: 'run' | 'learn' | 'bulk' | 'one by one';
-  readonly databaseUrl: string;
-  readonly count: number;
+/**
+ * `open`: connect, as Tocsin or one of the peers. `tell`: match the event that waits and tell its recipients, or write as many rows of
+ * the tenant. `close`: disconnect. `learn`: read there what was written.
+ */
+export type FanOutTask =
+  | { readonly step: 'open'; readonly databaseUrl: string; readonly variant: 'Tocsin' | 'bulk' | 'one by one' }
+  | { readonly step: 'tell'; readonly tenantId: string; readonly count: number }
+  | { readonly step: 'close' }
+  | { readonly step: 'learn'; readonly databaseUrl: string };
+
+type Opened = {
+  readonly tell: (task: { tenantId: string; count: number }) => Promise<void>;
+  readonly close: () => Promise<void>;
 };
 
-let learned: FanOutRows = [];
+let learned: ReadonlyMap<string, FanOutRows> = new Map();
+let opened: Opened | undefined;
 
-await doTasks<FanOutTask>(async ({ step, databaseUrl, count }) => {
-  switch (step) {
-    case 'run':
-      return { 'peak MiB': await withPeakMemory(() => fanOut(databaseUrl)) };
+await doTasks<FanOutTask>(async (task) => {
+  switch (task.step) {
+    case 'open':
+      opened = await open(task);
+      return;
+    case 'tell':
+      return { 'peak MiB': await withPeakMemory(async () => opened?.tell(task)) };
+    case 'close':
+      await opened?.close();
+      return;
     case 'learn': {
-      const database = openDatabase({ databaseUrl });
+      const database = openDatabase({ databaseUrl: task.databaseUrl });
       learned = await readFanOut(database.pool);
       await database.close();
       return;
     }
-    case 'bulk':
-      await insertInBulk(databaseUrl, learned.slice(0, count));
-      return;
-    case 'one by one':
-      await insertOneByOne(databaseUrl, learned.slice(0, count));
-      return;
   }
 });
 
-async function fanOut(databaseUrl: string): Promise<void> {
+async function open({ databaseUrl, variant }: Extract<FanOutTask, { step: 'open' }>): Promise<Opened> {
+  if (variant === 'Tocsin') return openTocsin(databaseUrl);
+  const peer = await (variant === 'bulk' ? connectBulk : connectOneByOne)(databaseUrl);
+  return {
+    tell: ({ tenantId, count }) => peer.write(learned.get(tenantId)?.slice(0, count) ?? []),
+    close: peer.close,
+  };
+}
+
+async function openTocsin(databaseUrl: string): Promise<Opened> {
   const database = openDatabase({ databaseUrl });
   const engine = createEngine(database);
   await engine.warmUp();
-  await new Drain({ database, processor: engine }).runOnce();
-  while ((await engine.executeDue(20, new AbortController().signal)) > 0);
-  await database.close();
+  const lane = await new Drain({ database, processor: engine }).connectLane();
+  return {
+    tell: async () => {
+      await lane.drain();
+      while ((await engine.executeDue(20, new AbortController().signal)) > 0);
+    },
+    close: async () => {
+      await lane.close();
+      await database.close();
+    },
+  };
 }
 
 /** The most memory, MiB, that the process held while `work` ran; looked at every 5 ms. */
