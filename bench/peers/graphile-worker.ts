@@ -1,6 +1,7 @@
 import { EventEmitter } from 'node:events';
 import { Logger, run, runMigrations, type Task } from 'graphile-worker';
 import pg from 'pg';
+import { type EventRange, type JobQueue, sizeOf } from './job-queue.ts';
 import { insertPlainRows, type OrderJob, readPlainWorkflows, runPlainJob, untilNone } from './plain-job.ts';
 
 /** As its page on performance measures it: https://worker.graphile.org/docs/performance. The pool also serves the tasks. */
@@ -23,45 +24,49 @@ export async function installGraphileWorker(connectionString: string): Promise<v
   await runMigrations({ connectionString, logger: silent });
 }
 
-/** Adds a job per kept event, up to `count`. */
-export async function fillGraphileWorker(connectionString: string, count: number): Promise<void> {
-  const client = new pg.Client({ connectionString });
-  await client.connect();
-  await client.query(
+/**
+ * Opens it: `order` does what Tocsin does for the event in one statement, `empty` nothing. Its time runs from the first fetch to the
+ * last job being recorded as done.
+ */
+export async function openGraphileWorker(connectionString: string, kind: 'order' | 'empty'): Promise<JobQueue> {
+  const pool = new pg.Pool({ connectionString, max: worker.maxPoolSize, idleTimeoutMillis: 0 });
+  pool.on('error', () => undefined);
+  pool.on('connect', (client) => client.on('error', () => undefined));
+  const workflows = await readPlainWorkflows(pool);
+  const order: Task = async (job) => {
+    await pool.query(insertPlainRows(runPlainJob(workflows, job as OrderJob)));
+  };
+  return {
+    fill: (events) => addJobs(pool, events),
+    run: (events) => workOff(pool, { count: sizeOf(events), task: kind === 'order' ? order : () => undefined }),
+    close: () => pool.end(),
+  };
+}
+
+async function addJobs(pool: pg.Pool, { after, upTo }: EventRange): Promise<void> {
+  await pool.query(
     `select count(*)
      from graphile_worker.add_jobs(array(
        select row('order', json_build_object('id', id, 'tenantId', 'acme', 'payload', payload),
          null, null, null, null, null, null)::graphile_worker.job_spec
        from bench.order_events
-       where position <= $1
+       where position > $1
+         and position <= $2
        order by position))`,
-    [count],
+    [after, upTo],
   );
-  await client.query('vacuum analyze graphile_worker._private_jobs');
-  await client.end();
+  await pool.query('vacuum analyze graphile_worker._private_jobs');
 }
 
-/**
- * Works off all jobs: `order` does what Tocsin does for the event in one statement, `empty` nothing.
- *
- * @returns ms from the first fetch to the last job being recorded as done
- */
-export async function runGraphileWorker(
-  connectionString: string,
-  options: { count: number; task: 'order' | 'empty' },
-): Promise<number> {
-  const pool = new pg.Pool({ connectionString, max: worker.maxPoolSize });
-  pool.on('error', () => undefined);
-  pool.on('connect', (client) => client.on('error', () => undefined));
-  const workflows = await readPlainWorkflows(pool);
+async function workOff(pool: pg.Pool, { count, task }: { count: number; task: Task }): Promise<number> {
   const allDone = Promise.withResolvers<void>();
-  let left = options.count;
+  let left = count;
   const done = () => {
     left -= 1;
     if (left === 0) allDone.resolve();
   };
-  const order: Task = async (job) => {
-    await pool.query(insertPlainRows(runPlainJob(workflows, job as OrderJob)));
+  const order: Task = async (job, jobHelpers) => {
+    await task(job, jobHelpers);
     done();
   };
   const events = new EventEmitter();
@@ -75,13 +80,12 @@ export async function runGraphileWorker(
     logger: silent,
     noHandleSignals: true,
     crontab: '',
-    taskList: { order: options.task === 'order' ? order : done },
+    taskList: { order },
     preset: { worker },
   });
   await Promise.race([allDone.promise, runner.promise]);
   await untilNone(pool, 'select 1 from graphile_worker._private_jobs limit 1');
   const ms = performance.now() - startedAt;
   await runner.stop();
-  await pool.end();
   return ms;
 }

@@ -1,9 +1,11 @@
 import pg from 'pg';
 import { type Job, PgBoss } from 'pg-boss';
+import { type EventRange, type JobQueue, sizeOf } from './job-queue.ts';
 import {
   insertKeptRows,
   insertPlainRows,
   type OrderJob,
+  type PlainWorkflow,
   readPlainWorkflows,
   runPlainJob,
   untilNone,
@@ -27,44 +29,49 @@ export async function installPgBoss(connectionString: string): Promise<void> {
   await stop(boss);
 }
 
-/** Adds a job per kept event, up to `count`. */
-export async function fillPgBoss(connectionString: string, count: number): Promise<void> {
-  const pool = new pg.Pool({ connectionString });
-  const boss = await start(connectionString);
-  for (let from = 0; from < count; from += insertAtOnce) {
+/**
+ * Opens it. It does what Tocsin does for the events, one statement per batch: `plain` an execution and an inbox row for each, in a
+ * transaction of their own; `kept` all rows that Tocsin keeps, in the transaction that completes the jobs, so that they are written
+ * once. Its time runs from the first fetch to the last job being recorded as done.
+ */
+export async function openPgBoss(connectionString: string, rows: 'plain' | 'kept'): Promise<JobQueue> {
+  const pool = new pg.Pool({ connectionString, idleTimeoutMillis: 0 });
+  const party = { pool, workflows: await readPlainWorkflows(pool), boss: await start(connectionString) };
+  return {
+    fill: (events) => insertJobs(party, events),
+    run: (events) => workOff(party, { count: sizeOf(events), rows }),
+    close: async () => {
+      await stop(party.boss);
+      await pool.end();
+    },
+  };
+}
+
+type Party = { readonly pool: pg.Pool; readonly boss: PgBoss; readonly workflows: readonly PlainWorkflow[] };
+
+async function insertJobs({ pool, boss }: Party, { after, upTo }: EventRange): Promise<void> {
+  for (let from = after; from < upTo; from += insertAtOnce) {
     const { rows } = await pool.query<OrderJob>(
       `select id, 'acme' as "tenantId", payload
        from bench.order_events
        where position > $1 and position <= least($1 + $2, $3)
        order by position`,
-      [from, insertAtOnce, count],
+      [from, insertAtOnce, upTo],
     );
     await boss.insert(
       queue,
       rows.map((data) => ({ data })),
     );
   }
-  await stop(boss);
   await pool.query('vacuum analyze');
-  await pool.end();
 }
 
-/**
- * Works off all jobs, doing what Tocsin does for the events, one statement per batch: `plain` an execution and an inbox row for
- * each, in a transaction of their own; `kept` all rows that Tocsin keeps, in the transaction that completes the jobs, so that
- * they are written once.
- *
- * @returns ms from the first fetch to the last job being recorded as done
- */
-export async function runPgBoss(
-  connectionString: string,
+async function workOff(
+  { pool, boss, workflows }: Party,
   { count, rows }: { count: number; rows: 'plain' | 'kept' },
 ): Promise<number> {
-  const pool = new pg.Pool({ connectionString });
-  const workflows = await readPlainWorkflows(pool);
-  const boss = await start(connectionString);
   const allDone = Promise.withResolvers<void>();
-  boss.on('error', allDone.reject);
+  boss.once('error', allDone.reject);
   let left = count;
   const startedAt = performance.now();
   const planned = (jobs: readonly { data: OrderJob }[]) => jobs.flatMap(({ data }) => runPlainJob(workflows, data));
@@ -88,8 +95,8 @@ export async function runPgBoss(
   await allDone.promise;
   await untilNone(pool, `select 1 from pgboss.job where state < 'completed' limit 1`);
   const ms = performance.now() - startedAt;
-  await stop(boss);
-  await pool.end();
+  boss.off('error', allDone.reject);
+  await boss.offWork(queue);
   return ms;
 }
 

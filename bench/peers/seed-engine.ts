@@ -1,4 +1,5 @@
 import pg from 'pg';
+import { type EventRange, type JobQueue, sizeOf } from './job-queue.ts';
 
 /**
  * The workflow module that Tocsin started from, as its documentation describes it: the event travels in the NOTIFY; a listener
@@ -34,12 +35,8 @@ export async function installSeedEngine(connectionString: string, workflowCount:
   await client.end();
 }
 
-/**
- * Notifies of `count` kept events, and handles them.
- *
- * @returns ms from the commit of the NOTIFYs to the last event being handled
- */
-export async function runSeedEngine(connectionString: string, count: number): Promise<number> {
+/** Opens it. Nothing is put in beforehand: its time runs from the commit of the NOTIFYs to the last event being handled. */
+export async function openSeedEngine(connectionString: string): Promise<JobQueue> {
   const [listener, queries, writer] = await Promise.all(
     Array.from({ length: 3 }, async () => {
       const client = new pg.Client({ connectionString });
@@ -48,32 +45,45 @@ export async function runSeedEngine(connectionString: string, count: number): Pr
     }),
   );
   if (!listener || !queries || !writer) throw new Error('three connections were asked for');
+  await listener.query('listen workflow_events');
+  return {
+    fill: async () => undefined,
+    run: (events) => handleAll({ listener, queries, writer }, events),
+    close: async () => {
+      await Promise.all([listener, queries, writer].map((client) => client.end()));
+    },
+  };
+}
+
+async function handleAll(
+  { listener, queries, writer }: Readonly<Record<'listener' | 'queries' | 'writer', pg.Client>>,
+  events: EventRange,
+): Promise<number> {
   const allHandled = Promise.withResolvers<void>();
-  let handled = 0;
+  let left = sizeOf(events);
   let last = Promise.resolve();
+  listener.removeAllListeners('notification');
   listener.on('notification', ({ payload = '{}' }) => {
     last = last
       .then(() => handle(queries, JSON.parse(payload) as SeedEvent))
       .then(() => {
-        handled += 1;
-        if (handled === count) allHandled.resolve();
+        left -= 1;
+        if (left === 0) allHandled.resolve();
       })
       .catch(allHandled.reject);
   });
-  await listener.query('listen workflow_events');
   await writer.query(
     `select pg_notify('workflow_events', json_build_object(
        'entity_type', 'order', 'operation', 'insert', 'event_id', id, 'payload', payload)::text)
      from bench.order_events
-     where position <= $1
+     where position > $1
+       and position <= $2
      order by position`,
-    [count],
+    [events.after, events.upTo],
   );
   const startedAt = performance.now();
   await allHandled.promise;
-  const ms = performance.now() - startedAt;
-  await Promise.all([listener, queries, writer].map((client) => client.end()));
-  return ms;
+  return performance.now() - startedAt;
 }
 
 type SeedEvent = {

@@ -5,8 +5,8 @@ import { createEngine } from '../workloads/drain-events.ts';
 import { doTasks } from './child-process.ts';
 
 /**
- * `open`: connect all lanes and load the definitions. `drain`: until nothing is left that nobody holds; answers the most memory that
- * the process has had. `close`: disconnect.
+ * `open`: connect all lanes and load the definitions. `drain`: until nothing is left that nobody holds; answers how long that took and
+ * the most memory that the process has had. `close`: disconnect.
  */
 export type OutboxTask =
   | { readonly step: 'open'; readonly databaseUrl: string }
@@ -28,9 +28,12 @@ await doTasks<OutboxTask>(async (task) => {
       opened = { database, lanes: await Promise.all(Array.from({ length: laneCount }, () => drain.connectLane())) };
       return { 'start ms': performance.now() - startedAt };
     }
-    case 'drain':
+    case 'drain': {
+      const startedAt = performance.now();
       await Promise.all(opened?.lanes.map((lane) => lane.drain()) ?? []);
-      return { 'peak RSS MiB': process.resourceUsage().maxRSS / 1024 };
+      const ms = performance.now() - startedAt;
+      return { ms, 'peak RSS MiB': process.resourceUsage().maxRSS / 1024 };
+    }
     case 'close':
       await Promise.all(opened?.lanes.map((lane) => lane.close()) ?? []);
       await opened?.database.close();

@@ -1,35 +1,39 @@
-/** Works off what one of the peers of the drain has to do; the clock runs in here, so that what it does once per start is left out. */
-import { fillGraphileWorker, runGraphileWorker } from '../peers/graphile-worker.ts';
-import { fillPgBoss, runPgBoss } from '../peers/pg-boss.ts';
-import { runSeedEngine } from '../peers/seed-engine.ts';
+/** Works off what the peers of the drain have to do, with what they do once per start told apart. */
+import { openGraphileWorker } from '../peers/graphile-worker.ts';
+import type { EventRange, JobQueue } from '../peers/job-queue.ts';
+import { openPgBoss } from '../peers/pg-boss.ts';
+import { openSeedEngine } from '../peers/seed-engine.ts';
 import { doTasks } from './child-process.ts';
 
-export type PeerTask = {
-  readonly peer: 'graphile-worker' | 'graphile-worker, empty' | 'pg-boss' | 'pg-boss, all rows' | 'seed';
-  /** `fill`: put the jobs in. `run`: work them off. */
-  readonly step: 'fill' | 'run';
-  readonly databaseUrl: string;
-  readonly count: number;
-};
+/** `open`: connect and load what is needed. `fill`: put jobs in. `run`: work them off. `close`: disconnect. */
+export type PeerTask =
+  | { readonly step: 'open'; readonly peer: PeerName; readonly databaseUrl: string }
+  | ({ readonly step: 'fill' | 'run' } & EventRange)
+  | { readonly step: 'close' };
+
+const peers = {
+  'graphile-worker': (url: string) => openGraphileWorker(url, 'order'),
+  'graphile-worker, empty': (url: string) => openGraphileWorker(url, 'empty'),
+  'pg-boss': (url: string) => openPgBoss(url, 'plain'),
+  'pg-boss, all rows': (url: string) => openPgBoss(url, 'kept'),
+  seed: openSeedEngine,
+} satisfies Record<string, (databaseUrl: string) => Promise<JobQueue>>;
+export type PeerName = keyof typeof peers;
+
+let opened: JobQueue | undefined;
 
 await doTasks<PeerTask>(async (task) => {
-  if (task.step === 'run') return { ms: await run(task) };
-  if (task.peer === 'pg-boss' || task.peer === 'pg-boss, all rows') await fillPgBoss(task.databaseUrl, task.count);
-  else if (task.peer !== 'seed') await fillGraphileWorker(task.databaseUrl, task.count);
-  return;
-});
-
-function run({ peer, databaseUrl, count }: PeerTask): Promise<number> {
-  switch (peer) {
-    case 'graphile-worker':
-      return runGraphileWorker(databaseUrl, { count, task: 'order' });
-    case 'graphile-worker, empty':
-      return runGraphileWorker(databaseUrl, { count, task: 'empty' });
-    case 'pg-boss':
-      return runPgBoss(databaseUrl, { count, rows: 'plain' });
-    case 'pg-boss, all rows':
-      return runPgBoss(databaseUrl, { count, rows: 'kept' });
-    case 'seed':
-      return runSeedEngine(databaseUrl, count);
+  switch (task.step) {
+    case 'open':
+      opened = await peers[task.peer](task.databaseUrl);
+      return;
+    case 'fill':
+      await opened?.fill(task);
+      return;
+    case 'run':
+      return { ms: (await opened?.run(task)) ?? 0 };
+    case 'close':
+      await opened?.close();
+      return;
   }
-}
+});

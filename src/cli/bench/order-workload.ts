@@ -53,15 +53,19 @@ export async function keepOrderEvents(database: Database, count: number): Promis
   );
 }
 
-/** Puts the events that were kept aside, or the first `count` of them, into the outbox and has it analysed. */
-export async function fillOutbox(database: Database, count?: number): Promise<void> {
+/** Puts the events that were kept aside, or those behind one position and up to another, into the outbox and has it analysed. */
+export async function fillOutbox(
+  database: Database,
+  { after = 0, upTo = null }: { after?: number; upTo?: number | null } = {},
+): Promise<void> {
   await database.pool.query(
     `insert into tocsin.events (position, id, tenant_id, source, entity_type, entity_id, operation, payload, occurred_at)
      select position, id, $1, 'db', 'order', position::text, 'insert', payload, occurred_at
      from bench.order_events as kept
-     where $2::int is null or kept.position <= $2
+     where kept.position > $2
+       and kept.position <= coalesce($3::int, kept.position)
      order by kept.position`,
-    [tenantId, count ?? null],
+    [tenantId, after, upTo],
   );
   // As if the positions had been given out by the sequence.
   await database.pool.query("select setval('tocsin.event_position', (select max(position) from tocsin.events))");
