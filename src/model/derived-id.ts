@@ -1,5 +1,8 @@
 import { hash } from 'node:crypto';
 
+/** The digits that say that a UUID is one of RFC 9562, by the two bits that they leave. */
+const variants = '89ab';
+
 /**
  * A UUID (version 8, RFC 9562) that a natural key determines: the first 48 bits are those of `timeOrderedId`, so it sorts
  * and partitions with it; the rest is a SHA-256 of the parts. The same key gives the same id on every machine.
@@ -8,10 +11,11 @@ import { hash } from 'node:crypto';
  * @param parts the rest of the natural key
  */
 export function deriveId(timeOrderedId: string, ...parts: readonly string[]): string {
-  const digest = hash('sha256', [timeOrderedId, ...parts].join('\u0000'));
-  const variant = ((Number.parseInt(digest[3] as string, 16) & 0x3) | 0x8).toString(16);
-  const time = timeOrderedId.slice(0, 13);
-  return `${time}-8${digest.slice(0, 3)}-${variant}${digest.slice(4, 7)}-${digest.slice(7, 19)}`;
+  let key = timeOrderedId;
+  for (const part of parts) key += `\u0000${part}`;
+  const digest = hash('sha256', key);
+  const variant = variants[Number.parseInt(digest.slice(3, 4), 16) & 0x3];
+  return `${timeOrderedId.slice(0, 13)}-8${digest.slice(0, 3)}-${variant}${digest.slice(4, 7)}-${digest.slice(7, 19)}`;
 }
 
 /** The moment that a time-ordered or derived id carries, ms since 1970. */
