@@ -16,6 +16,7 @@ import { type Connection, landed } from '../store/connection.ts';
 import { CarefulMatching, isOfTheEvent } from './careful-matching.ts';
 import type { Caution } from './caution.ts';
 import type { ClaimingLane, ClaimPlan, FairClaims } from './fair-claims.ts';
+import type { StartClaims } from './start-claims.ts';
 
 export type DrainLaneOptions = {
   readonly processor: EventProcessor;
@@ -25,6 +26,8 @@ export type DrainLaneOptions = {
   readonly fairness: FairClaims;
   /** Where claims from the start begin; shared by the lanes. */
   readonly lowWater: LowWaterMark;
+  /** When to claim from the start again; shared by the lanes. */
+  readonly startClaims: StartClaims;
   /** After an empty claim the lane claims again every millisecond for this long before it sleeps. */
   readonly lingerMs: number;
   /** A claim was full, or a batch takes long: there is more than one lane can take. */
@@ -33,9 +36,6 @@ export type DrainLaneOptions = {
   readonly helps: boolean;
 };
 
-/** The lower positions are looked at again this often, and never for more than a twentieth of the time. */
-const fullClaimEveryMs = 250;
-const fullClaimShare = 20;
 /**
  * A lane that keeps up claims again from so many positions back: what was committed after a later position is then seen with
  * the next claim. To pass by what was drained there costs little, and nothing while there is a backlog.
@@ -51,13 +51,12 @@ const longBatchMs = 50;
  * of the next travel together.
  *
  * The claim starts at the highest position claimed so far (see `claimEvents`), or a little below; a claim from the start (see `LowWaterMark`) is
- * made before sleeping and every 250 ms. While a tenant has a backlog, events of others go first (see `FairClaims`), in batches of their own.
+ * made before sleeping and every 250 ms by one of the lanes. While a tenant has a backlog, events of others go first (see `FairClaims`), in batches of their own.
  */
 export class DrainLane {
   readonly #connection: Connection;
   readonly #options: DrainLaneOptions;
   readonly #lane: ClaimingLane = { after: '0', restarts: 0 };
-  #nextFullClaimAt = 0;
   #drained = 0;
   #wasExpress = false;
   #holdsIdleLock = false;
@@ -75,7 +74,7 @@ export class DrainLane {
    * how many events were matched.
    */
   async drain(signal: AbortSignal): Promise<number> {
-    const { fairness, caution, helps } = this.#options;
+    const { fairness, caution, helps, startClaims } = this.#options;
     this.#drained = 0;
     try {
       if (caution.isRaised) await this.#drainCarefully(signal);
@@ -91,11 +90,11 @@ export class DrainLane {
           await this.#handle(batch, null);
           return this.#drained;
         }
-        const isFromStart = performance.now() >= this.#nextFullClaimAt;
+        const isFromStart = startClaims.begin();
         if (batch.upTo !== null) this.#lane.after = batch.isFull ? batch.upTo : lookBack(batch.upTo);
         const startedAt = performance.now();
         batch = await this.#handle(batch, isFromStart ? '0' : this.#lane.after);
-        if (isFromStart) this.#scheduleFullClaim(performance.now() - startedAt);
+        if (isFromStart) startClaims.ended(performance.now() - startedAt);
       }
       await this.#connection.query('commit');
       return this.#drained;
@@ -141,10 +140,6 @@ export class DrainLane {
   #isAnyEventFree(): Promise<boolean> {
     const { after, without } = this.#options.fairness.awake;
     return isAnyEventFree(this.#connection, { after: this.#fromMark(after), without });
-  }
-
-  #scheduleFullClaim(lastedMs: number): void {
-    this.#nextFullClaimAt = performance.now() + Math.max(fullClaimEveryMs, lastedMs * fullClaimShare);
   }
 
   async #begin(after: string): Promise<Batch> {

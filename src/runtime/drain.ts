@@ -6,6 +6,7 @@ import type { Database } from '../store/database.ts';
 import { Caution } from './caution.ts';
 import { DrainLane } from './drain-lane.ts';
 import { FairClaims } from './fair-claims.ts';
+import { StartClaims } from './start-claims.ts';
 
 export type DrainOptions = {
   readonly database: Database;
@@ -54,6 +55,7 @@ export class Drain extends EventEmitter<DrainEvents> {
   readonly #fairness: FairClaims;
   readonly #lowWater: LowWaterMark;
   readonly #caution = new Caution();
+  readonly #startClaims = new StartClaims();
   /** Wakes the sentinel. */
   readonly #bell = new EventEmitter<{ ring: [] }>();
   /** Calls the other lanes to help. */
@@ -142,11 +144,13 @@ export class Drain extends EventEmitter<DrainEvents> {
     const fairness = this.#fairness;
     const lowWater = this.#lowWater;
     const caution = this.#caution;
+    const startClaims = this.#startClaims;
     return new DrainLane(connection, {
       processor,
       fairness,
       lowWater,
       caution,
+      startClaims,
       lingerMs,
       helps,
       onBacklog: () => this.#backlog.emit('ring'),

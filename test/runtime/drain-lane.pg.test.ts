@@ -4,6 +4,7 @@ import { LowWaterMark } from '../../src/engine/low-water-mark.ts';
 import { Caution } from '../../src/runtime/caution.ts';
 import { DrainLane } from '../../src/runtime/drain-lane.ts';
 import { FairClaims } from '../../src/runtime/fair-claims.ts';
+import { StartClaims } from '../../src/runtime/start-claims.ts';
 import { connect } from '../../src/store/connection.ts';
 import { finishEvents } from '../../src/store/finish-events.ts';
 import { useTestTocsin } from '../support/test-tocsin.ts';
@@ -38,6 +39,7 @@ async function openLane(options: {
   const lane = new DrainLane(connection, {
     processor,
     caution: new Caution(),
+    startClaims: new StartClaims(),
     fairness: new FairClaims({ batchSize: 500 }),
     lowWater: new LowWaterMark({ settleMs: 1_000 }),
     lingerMs: 0,
