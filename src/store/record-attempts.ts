@@ -73,19 +73,28 @@ export async function recordAttempts(runner: Runner, records: readonly AttemptRe
           -- So written no index of what is pending is of use: each is found by its id, however many wait.
           and d.status is not distinct from 'pending'
         returning d.id, d.execution_id, d.status, d.ordering_key
-      ), counts as (
-        select execution_id,
-          count(*) filter (where status <> 'pending') as closed,
-          count(*) filter (where status = 'delivered') as done,
-          count(*) filter (where status = 'dead') as failed
-        from moved
-        group by execution_id
       ), locked as materialized (
         select e.id
         from tocsin.executions e
         where e.id = any($13::uuid[])
         order by e.id
         for update
+      ), counts as materialized (
+        -- A join with what is locked, by grouping: where nothing may be hashed or merged, a join compares each with each.
+        select execution_id, sum(closed) as closed, sum(done) as done, sum(failed) as failed
+        from (
+          select execution_id,
+            (status <> 'pending')::int as closed,
+            (status = 'delivered')::int as done,
+            (status = 'dead')::int as failed,
+            false as is_locked
+          from moved
+          union all
+          select id, 0, 0, 0, true
+          from locked
+        ) as either
+        group by execution_id
+        having bool_or(is_locked) and sum(closed) > 0
       ), counted as (
         update tocsin.executions e
         set deliveries_open = e.deliveries_open - counts.closed,
@@ -106,9 +115,7 @@ export async function recordAttempts(runner: Runner, records: readonly AttemptRe
             else e.reason end,
           completed_at = case when e.deliveries_open - counts.closed <= 0 then now() end
         from counts
-        join locked on locked.id = counts.execution_id
-        where e.id = locked.id
-          and counts.closed > 0
+        where e.id = counts.execution_id
       )
       select id
       from moved
