@@ -1,8 +1,6 @@
 import type { Recipient } from '../model/recipient.ts';
 import type { Runner } from '../store/connection.ts';
-import type { Database } from '../store/database.ts';
 import { type DeliveryRules, noDeliveryRules, readDeliveryRules } from '../store/delivery-rules.ts';
-import { withFixedPlans } from '../store/fixed-plans.ts';
 import type { ClaimedDelivery } from '../store/pending-deliveries.ts';
 import { readExecutionSources } from '../store/read-events.ts';
 import type { DeliverySource } from './attempt-delivery.ts';
@@ -27,20 +25,25 @@ export async function readRulesOf(runner: Runner, claimed: readonly ClaimedDeliv
   });
 }
 
-/** The event and workflow of each execution that these deliveries are of, each read once, all in one statement. */
-export async function readSourcesOf(
-  database: Database,
+/** The same deliveries with what each is of, read in one statement. */
+export async function readSources(
+  runner: Runner,
+  claimed: readonly ClaimedDelivery[],
+): Promise<readonly ClaimedDelivery[]> {
+  const stored = await readExecutionSources(runner, [...new Set(claimed.map(({ executionId }) => executionId))]);
+  return claimed.map((delivery) => ({ ...delivery, source: stored.get(delivery.executionId) ?? null }));
+}
+
+/** The event and workflow of each execution that these deliveries are of, each made ready once. */
+export async function sourcesOf(
   claimed: readonly ClaimedDelivery[],
   definitions: DefinitionCache,
 ): Promise<Map<string, DeliverySource>> {
-  const executionIds = [...new Set(claimed.map(({ executionId }) => executionId))];
   const sources = new Map<string, DeliverySource>();
-  if (executionIds.length === 0) return sources;
-  const stored = await withFixedPlans(database, (runner) => readExecutionSources(runner, executionIds));
-  for (const [executionId, read] of stored) {
-    const { workflowId, workflowVersion, event } = read;
-    const workflow = await definitions.version(workflowId, workflowVersion);
-    sources.set(executionId, { event: event && decodeEvent(event), workflow });
+  for (const { executionId, source } of claimed) {
+    if (!source || sources.has(executionId)) continue;
+    const workflow = await definitions.version(source.workflowId, source.workflowVersion);
+    sources.set(executionId, { event: source.event && decodeEvent(source.event), workflow });
   }
   return sources;
 }

@@ -129,6 +129,11 @@ export class FairQueue<Row extends { readonly tenantId: string }> {
         isDue && !this.#crowd.has(tenantId) && room.get(tenantId) !== 0;
       const page = await this.#nextTenants(claims, { isAsked, most: limit - freshLimit });
       const { tenantIds } = page;
+      if (page.isWhole && tenantIds.length === 0) {
+        // Nobody but the crowd: who has come in this moment is found by the next claim.
+        this.#stillInLine = new Set(page.due);
+        return [];
+      }
       const limits = shares(tenantIds, { total: limit - freshLimit, room });
       const rows = await claims.inTurn({ tenantIds, limits, fresh: { limit: freshLimit, without } });
       const lastedMs = this.#now() - startedAt;

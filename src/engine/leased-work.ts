@@ -26,6 +26,7 @@ import {
 } from '../store/pending-executions.ts';
 import { addUsage, readUsage, returnUsage } from '../store/tenant-usage.ts';
 import { type Queue, readFirstDue, tenantsInLine } from '../store/tenants-in-line.ts';
+import { readSources } from './claimed-deliveries.ts';
 import type { DefinitionCache } from './definition-cache.ts';
 import { FairQueue } from './fair-queue.ts';
 import { LowWaterMark } from './low-water-mark.ts';
@@ -132,7 +133,7 @@ export class LeasedWork {
     return this.#deliveries.get(queuesKey(queues))?.stillInLine ?? null;
   }
 
-  /** Those of a tenant beyond its quota of deliveries per minute wait for the next one. */
+  /** Leased deliveries with what they are of. Those of a tenant beyond its quota of deliveries per minute wait for the next one. */
   async claimDeliveries(request: DeliveryRequest): Promise<readonly ClaimedDelivery[]> {
     const { held } = request;
     await this.#parkBlocked();
@@ -239,7 +240,7 @@ export class LeasedWork {
     return withFixedPlans(database, async (runner) => {
       const dueAfter = await this.#startOf('deliveries', runner);
       const given = { ...served, leaseMs, dueAfter };
-      return queue.claim(
+      const claimed = await queue.claim(
         { limit, held, allowed },
         {
           inOrder: (most) => claimDeliveries(runner, { ...given, limit: most }),
@@ -247,6 +248,7 @@ export class LeasedWork {
           tenantsAfter: (after, most) => tenantsInLine(runner, { queue: 'deliveries', after, dueAfter, limit: most }),
         },
       );
+      return readSources(runner, claimed);
     });
   }
 
