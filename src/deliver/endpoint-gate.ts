@@ -58,7 +58,12 @@ export const wakeEveryMs = 20;
 export const wakeWithinMs = 300_000;
 
 type Known = EndpointRow & { readonly readAtMs: number };
-type KnownTenant = { readonly askedAtMs: number; readonly endpoints: Promise<ReadonlyMap<string, Known>> };
+type KnownTenant = {
+  readonly askedAtMs: number;
+  readonly endpoints: Promise<ReadonlyMap<string, Known>>;
+  /** When they have been read. */
+  read: ReadonlyMap<string, Known> | null;
+};
 type Admission = 'closed' | 'trial' | Extract<DeliveryOutcome, { status: 'postponed' }>;
 
 /** Lets requests through to endpoints that work, and postpones the others. */
@@ -86,10 +91,12 @@ export class EndpointGate {
     const turn = await this.#lanes.enter(call);
     if (turn.kind === 'later') return postponed('endpoint_busy', turn.afterMs);
     try {
-      const admission = await this.#admit(call);
+      const admission = this.#isKnownToWork(call) ? 'closed' : await this.#admit(call);
       if (typeof admission === 'object') return admission;
       const outcome = await send();
-      await this.#attempt(() => this.#learn(call, outcome, admission === 'trial'));
+      const isTrial = admission === 'trial';
+      const isNews = isTrial || endpointVerdict(outcome) !== 'alive' || !this.#isKnownToWork(call);
+      if (isNews) await this.#attempt(() => this.#learn(call, outcome, isTrial));
       return outcome;
     } finally {
       turn.leave();
@@ -167,6 +174,13 @@ export class EndpointGate {
     });
   }
 
+  /** Whether an answer that is at hand says that it works, as nearly always: then thousands of requests a second wait for nothing. */
+  #isKnownToWork({ tenantId, origin }: EndpointPlace): boolean {
+    const kept = this.#tenants.get(tenantId);
+    if (!kept?.read || kept.askedAtMs < this.#clock.elapsedMs() - knownForMs) return false;
+    return !kept.read.has(origin);
+  }
+
   /** What is known of an endpoint, asked at this moment or later. */
   async #known({ tenantId, origin }: EndpointPlace, sinceMs?: number): Promise<Known | undefined> {
     const now = this.#clock.elapsedMs();
@@ -175,9 +189,10 @@ export class EndpointGate {
       return (await kept.endpoints).get(origin);
     }
     if (this.#tenants.size >= manyTenants) this.#tenants.clear();
-    const endpoints = this.#read(tenantId);
-    this.#tenants.set(tenantId, { askedAtMs: now, endpoints });
-    return (await endpoints).get(origin);
+    const asked: KnownTenant = { askedAtMs: now, endpoints: this.#read(tenantId), read: null };
+    this.#tenants.set(tenantId, asked);
+    asked.read = await asked.endpoints;
+    return asked.read.get(origin);
   }
 
   async #read(tenantId: string): Promise<ReadonlyMap<string, Known>> {

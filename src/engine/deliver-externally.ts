@@ -62,7 +62,9 @@ export async function deliverExternally(options: ExternalAttempt): Promise<Deliv
   const unsubscribeUrl = optOut && (services.unsubscribeUrl?.(optOut) ?? null);
   const causation = appendCausation(message.event.causation, message.workflow.id);
   const hasSecrets = () => secrets.length > 0;
-  const { signal, end } = startDeadline(options.signal, timeoutMs);
+  const { promise: timeUp, resolve } = Promise.withResolvers<DeliveryOutcome>();
+  const onEnd = () => resolve({ status: 'retry', reason: 'timeout' });
+  const { signal, end } = startDeadline(options.signal, { timeoutMs, onEnd });
   const { sendHttp, settled } = sendThroughGate({
     tenantId,
     timeoutMs,
@@ -72,7 +74,7 @@ export async function deliverExternally(options: ExternalAttempt): Promise<Deliv
     hasSecrets,
     sendHttp: services.transports.sendHttp,
   });
-  const outcome = await within({ signal, hasSecrets }, () =>
+  const outcome = await within({ signal, timeUp, hasSecrets }, () =>
     causedBy(causation, () =>
       compiled.deliver({
         ...message,
@@ -137,20 +139,14 @@ function checkedOutcome(answer: unknown): DeliveryOutcome {
 
 /** The handler's outcome, or `timeout` when it does not come before the signal, also from a handler that ignores it. */
 async function within(
-  { signal, hasSecrets }: { signal: AbortSignal; hasSecrets: () => boolean },
+  { signal, timeUp, hasSecrets }: { signal: AbortSignal; timeUp: Promise<DeliveryOutcome>; hasSecrets: () => boolean },
   deliver: () => ReturnType<External['deliver']>,
 ): Promise<DeliveryOutcome> {
-  const { promise: timeUp, resolve } = Promise.withResolvers<DeliveryOutcome>();
-  const onAbort = () => resolve({ status: 'retry', reason: 'timeout' });
-  signal.addEventListener('abort', onAbort, { once: true });
-  if (signal.aborted) onAbort();
   try {
     return await Promise.race([Promise.resolve(deliver()).then(checkedOutcome), timeUp]);
   } catch (error) {
-    if (signal.aborted) return { status: 'retry', reason: 'timeout' };
+    if (signal.aborted) return timeUp;
     return { status: 'retry', reason: 'handler_failed', detail: { error: thrownText(error, hasSecrets()) } };
-  } finally {
-    signal.removeEventListener('abort', onAbort);
   }
 }
 

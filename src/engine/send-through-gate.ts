@@ -33,7 +33,8 @@ export function sendThroughGate(options: {
     const origin = originOf(request.url);
     if (gate === undefined || origin === null) return send();
     const sent = gate.pass({ tenantId, origin, timeoutMs, stopping }, send);
-    const ended = sent.catch(() => undefined).finally(() => underWay.delete(ended));
+    const over = () => underWay.delete(ended);
+    const ended: Promise<unknown> = sent.then(over, over);
     underWay.add(ended);
     return sent;
   };
@@ -41,7 +42,7 @@ export function sendThroughGate(options: {
   return {
     sendHttp,
     settled: async () => {
-      await Promise.all(underWay);
+      if (underWay.size > 0) await Promise.all(underWay);
     },
   };
 }
