@@ -69,7 +69,7 @@ export class FairQueue<Row extends { readonly tenantId: string }> {
       this.#meet(rows);
       const isAll = rows.length < claim.limit;
       if (!isAll) this.#crowd = crowdOf(rows);
-      this.#stillInLine = isAll ? new Set() : null;
+      this.#stillInLine = isAll ? new Set() : this.#crowd.size > 0 ? await dueInLine(claims) : null;
       return rows;
     }
     const rows = await this.#claimInTurn(claim.limit, room, claims);
@@ -189,6 +189,12 @@ type PageOfLine = { readonly tenantIds: readonly string[]; readonly due: readonl
 
 function idOf({ tenantId }: TenantInLine): string {
   return tenantId;
+}
+
+/** Tenants of which something is due; null when there are too many to look at all. */
+async function dueInLine(claims: Pick<QueueClaims<unknown>, 'tenantsAfter'>): Promise<Set<string> | null> {
+  const tenants = await claims.tenantsAfter('', tenantsPerTurn);
+  return tenants.length < tenantsPerTurn ? new Set(tenants.filter(({ isDue }) => isDue).map(idOf)) : null;
 }
 
 /** Those that were not asked, or gave as much as they were asked for. */

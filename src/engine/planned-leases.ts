@@ -11,6 +11,8 @@ export type Places = {
   readonly free: number;
   /** Beside the backlog of others: places that those may not take. */
   readonly beside: number;
+  /** Tenants of which deliveries are leased here and have not begun. */
+  readonly ahead: ReadonlySet<string>;
   /** Of these queues; null: of all. */
   readonly queues: readonly string[] | null;
 };
@@ -23,6 +25,8 @@ export type PlannedLeasesOptions = {
   readonly stillInLine: (queues: readonly string[] | null) => ReadonlySet<string> | null;
 };
 
+const nobody: ReadonlySet<string> = new Set();
+
 /**
  * Deliveries that are leased by the statement that plans them, so that their first attempts begin right after the commit, without a
  * claim. The row is what a claim would have made of it: the attempt counted before it is made, a token that fences it, a lease
@@ -30,7 +34,8 @@ export type PlannedLeasesOptions = {
  *
  * What a claim weighs is not weighed here. So it is done only while nothing can be at stake: this process has places and nothing
  * else is due (`Places`), nobody has a quota of deliveries, and none of the batch keeps an order. Else all of the batch waits for
- * a claim. Beside a backlog the same goes for the deliveries of tenants of which nothing is due: a claim would let them go first.
+ * a claim. Beside a backlog the same goes for the deliveries of tenants of which nothing is due, nor leased and waiting for a place:
+ * a claim would let them go first.
  */
 export class PlannedLeases {
   readonly #options: PlannedLeasesOptions;
@@ -51,10 +56,12 @@ export class PlannedLeases {
     const { quotas, actionTypes, stillInLine } = this.#options;
     const waiting = this.#places === null ? [] : deliveries.filter(({ status }) => status === 'pending');
     if (waiting.length === 0 || this.#places === null) return [];
-    const { free, beside, queues } = this.#places();
-    const inLine = (free === 0 ? stillInLine(queues) : null) ?? new Set();
-    const pending = waiting.filter(({ tenantId }) => !inLine.has(tenantId));
-    if (pending.length > (inLine.size > 0 ? beside : free) || quotas.anybodyHas('deliveriesPerMinute')) return [];
+    const { free, beside, ahead, queues } = this.#places();
+    const inLine = free > 0 ? nobody : stillInLine(queues);
+    if (inLine === null || quotas.anybodyHas('deliveriesPerMinute')) return [];
+    const first = free > 0 ? nobody : new Set([...inLine, ...ahead]);
+    const pending = waiting.filter(({ tenantId }) => !first.has(tenantId));
+    if (pending.length > (first.size > 0 ? beside : free)) return [];
     const known = actionTypes();
     const canBeginNow = ({ place, queue, actionType }: NewDelivery) =>
       place === null && known.includes(actionType) && (queues === null || queues.includes(queue));

@@ -135,6 +135,11 @@ export class Deliverer extends EventEmitter<DelivererEvents> {
     return this.#isRunning() ? Math.min(Math.floor(concurrency / 2), concurrency - this.#underWay.size) : 0;
   }
 
+  /** Tenants of which deliveries are leased and have not begun. */
+  get tenantsAhead(): ReadonlySet<string> {
+    return new Set([...this.#waiting.values()].map(({ tenantId }) => tenantId));
+  }
+
   /** Begins with deliveries that were leased for this process; gives them back when there is no place for them any more. */
   async take(leased: readonly ClaimedDelivery[]): Promise<void> {
     try {

@@ -213,6 +213,7 @@ export class Worker {
       engine.offerPlaces(() => ({
         free: this.#deliverer.placesForPlanned,
         beside: this.#deliverer.placesBeside,
+        ahead: this.#deliverer.tenantsAhead,
         queues,
       }));
     }

@@ -30,7 +30,7 @@ const t = useTestTocsin({
 });
 const never = new AbortController().signal;
 const send = { type: 'send' } as const;
-const somePlaces: Places = { free: 5, beside: 0, queues: null };
+const somePlaces: Places = { free: 5, beside: 0, ahead: new Set(), queues: null };
 let tenant: string;
 
 beforeEach(async () => {
@@ -121,19 +121,28 @@ describe('a delivery that is leased as it is planned', () => {
       ),
     );
     await order({ recipients }, null);
-    const beside: Places = { free: 0, beside: 2, queues: null };
+    const beside: Places = { ...somePlaces, free: 0, beside: 2 };
     const orderOfAnother = async (places: Places) => {
       tenant = await newTenant(t);
       return order({}, places);
     };
-    // A full claim shows who has a backlog, the next one who else is in line.
-    expect(await t.tocsin.engine.claim(4, null)).toHaveLength(4);
-    expect(await orderOfAnother(beside)).toEqual([]);
+    // A full claim shows who has a backlog; then it is looked who else is in line.
     expect(await t.tocsin.engine.claim(4, null)).toHaveLength(4);
     expect(await orderOfAnother({ ...beside, beside: 1 })).toEqual([]);
     expect(await orderOfAnother(beside)).toMatchObject([{ tenantId: tenant }, { tenantId: tenant }]);
     tenant = crowd;
     expect(await order({ recipients: recipients.slice(0, 1) }, beside)).toEqual([]);
+  });
+
+  test('is of a tenant of which nothing waits for a place, beside another that has all its backlog leased', async () => {
+    const crowd = tenant;
+    await order({}, null);
+    while ((await t.tocsin.engine.claim(100, null)).length > 0);
+    const beside: Places = { ...somePlaces, free: 0, beside: 2, ahead: new Set([crowd]) };
+    expect(await order({}, beside)).toEqual([]);
+    await t.tocsin.engine.claim(100, null);
+    tenant = await newTenant(t);
+    expect(await order({}, beside)).toMatchObject([{ tenantId: tenant }, { tenantId: tenant }]);
   });
 
   test('is made by a worker without a claim', async () => {
@@ -160,11 +169,11 @@ describe('a delivery that is leased as it is planned', () => {
 describe('deliveries are left to a claim', () => {
   test.each<[string, Places | null, Partial<WorkflowInput>]>([
     ['when no attempts are made here', null, {}],
-    ['when there are not places for all of them', { free: 1, beside: 0, queues: null }, {}],
-    ['when others serve their queue', { free: 5, beside: 0, queues: ['mail'] }, {}],
+    ['when there are not places for all of them', { ...somePlaces, free: 1 }, {}],
+    ['when others serve their queue', { ...somePlaces, queues: ['mail'] }, {}],
     [
       'when one of them is of a queue that others serve',
-      { free: 5, beside: 0, queues: ['default'] },
+      { ...somePlaces, queues: ['default'] },
       {
         actions: [send, { ...send, queue: 'mail' }],
       },
@@ -178,7 +187,7 @@ describe('deliveries are left to a claim', () => {
 
   test('when the claim before took all that was due: then there is no backlog to be beside', async () => {
     while ((await t.tocsin.engine.claim(100, null)).length > 0);
-    expect(await order({}, { free: 0, beside: 5, queues: null })).toEqual([]);
+    expect(await order({}, { ...somePlaces, free: 0, beside: 5 })).toEqual([]);
     expect(await t.tocsin.engine.claim(10, null)).toHaveLength(2);
   });
 
