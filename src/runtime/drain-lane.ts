@@ -163,16 +163,19 @@ export class DrainLane {
     const startedAt = performance.now();
     const { start } = lowWater;
     const wantsWalk = fairness.wantsWalk;
+    // What is claimed beside express events that go alone would be claimed for nothing.
+    const unlessHolding = plan.express !== null && !this.#wasExpress;
     const [express, last, inOrder, bounds] = await landed([
       this.#claimExpress(plan.express),
       plan.express ? readLastPosition(this.#connection) : Promise.resolve(null),
-      this.#claimInOrder(plan.inOrder),
+      this.#claimInOrder(plan.inOrder, unlessHolding),
       wantsWalk ? readOutboxBounds(this.#connection, this.#fromMark('0')) : Promise.resolve(null),
       this.#lookForFirst(),
     ]);
-    fairness.claimed(plan, { express, inOrder, last, lastedMs: performance.now() - startedAt });
+    const made = unlessHolding && express.length > 0 ? { ...plan, inOrder: null } : plan;
+    fairness.claimed(made, { express, inOrder, last, lastedMs: performance.now() - startedAt });
     if (bounds) fairness.beginWalk(this.#lane, bounds);
-    const batch = this.#batchOf(plan, { express, inOrder });
+    const batch = this.#batchOf(made, { express, inOrder });
     // Something appeared below where this claim began.
     return lowWater.start < start ? { ...batch, isEnd: false } : batch;
   }
@@ -203,24 +206,24 @@ export class DrainLane {
     return claimEventsWithout(this.#connection, { ...range, tenants, limit });
   }
 
-  async #claimInOrder(claim: ClaimPlan['inOrder']): Promise<ClaimedEvent[]> {
+  async #claimInOrder(claim: ClaimPlan['inOrder'], unlessHolding: boolean): Promise<ClaimedEvent[]> {
     if (claim === null) return [];
     const { without: tenants, limit } = claim;
     const after = this.#fromMark(claim.after);
     if (tenants.length === 0) {
       const claimed = claim.after === '0' ? claimEvents : claimEventsBeyondOthers;
-      return claimed(this.#connection, { after, limit });
+      return claimed(this.#connection, { after, limit, unlessHolding });
     }
-    return claimEventsWithout(this.#connection, { after, upTo: null, tenants, limit });
+    return claimEventsWithout(this.#connection, { after, upTo: null, tenants, limit, unlessHolding });
   }
 
   /**
-   * Express events are handled without those that were claimed in order, which are free again at the commit: what others wait
-   * for is then over soon. Not twice in a row, so that neither keeps the other waiting.
+   * Express events are handled alone: what others wait for is then over soon. Not twice in a row, so that neither keeps the other
+   * waiting.
    */
   #batchOf(plan: ClaimPlan, claimed: { express: readonly ClaimedEvent[]; inOrder: readonly ClaimedEvent[] }): Batch {
     const { express, inOrder } = claimed;
-    const isExpress = express.length > 0 && !(this.#wasExpress && inOrder.length > 0);
+    const isExpress = express.length > 0 && inOrder.length === 0;
     this.#wasExpress = isExpress;
     const isFull = inOrder.length === plan.inOrder?.limit;
     const isWalking = plan.isWalk || this.#options.fairness.isWalking(this.#lane);

@@ -39,6 +39,19 @@ const claimedColumns = `
 
 const isDue = '(not_before is null or not_before <= now())';
 
+/** What a lane may claim when it goes on in order. */
+export type InOrderClaim = {
+  readonly after: string;
+  readonly limit: number;
+  /** Nothing, when the transaction holds other events already: so it need not wait for the answer that says so. Default false. */
+  readonly unlessHolding?: boolean;
+};
+
+/** SQL of a limit that is none when there is a reason to claim nothing: whoever has locked a row has an id of transaction. */
+function limitUnlessHolding(limit: string, unlessHolding: string): string {
+  return `case when ${unlessHolding}::boolean and pg_current_xact_id_if_assigned() is not null then 0 else ${limit}::int end`;
+}
+
 /**
  * Locks up to `limit` events with positions above `after` until the transaction ends; others skip them.
  *
@@ -46,7 +59,7 @@ const isDue = '(not_before is null or not_before <= now())';
  * for a drain under load (it skips the dead rows of what was drained), never a cursor. Claim from the start, or from a
  * `LowWaterMark`, before sleeping.
  */
-export async function claimEvents(runner: Runner, options: { after: string; limit: number }): Promise<ClaimedEvent[]> {
+export async function claimEvents(runner: Runner, options: InOrderClaim): Promise<ClaimedEvent[]> {
   const result = await runner.query<ClaimedEvent>({
     name: 'tocsin_claim_events',
     text: `
@@ -54,9 +67,9 @@ export async function claimEvents(runner: Runner, options: { after: string; limi
       where position > $1
         and ${isDue}
       order by position
-      limit $2
+      limit ${limitUnlessHolding('$2', '$3')}
       for update skip locked`,
-    values: [options.after, options.limit],
+    values: [options.after, options.limit, options.unlessHolding ?? false],
   });
   return result.rows;
 }
@@ -65,10 +78,7 @@ export async function claimEvents(runner: Runner, options: { after: string; limi
  * The same for a lane that goes on: begins behind what lanes of any process have claimed, so that it need not step over the
  * rows that others hold or have drained. What it passes by is left to the claims from the start.
  */
-export async function claimEventsBeyondOthers(
-  runner: Runner,
-  options: { after: string; limit: number },
-): Promise<ClaimedEvent[]> {
+export async function claimEventsBeyondOthers(runner: Runner, options: InOrderClaim): Promise<ClaimedEvent[]> {
   const result = await runner.query<ClaimedEvent>({
     name: 'tocsin_claim_events_beyond_others',
     text: `
@@ -77,7 +87,7 @@ export async function claimEventsBeyondOthers(
         where position > greatest($1::bigint, (select pg_sequence_last_value('tocsin.claimed_position'::regclass)))
           and ${isDue}
         order by position
-        limit $2
+        limit ${limitUnlessHolding('$2', '$3')}
         for update skip locked
       ),
       published as materialized (
@@ -88,7 +98,7 @@ export async function claimEventsBeyondOthers(
       from claimed
         cross join published
       order by claimed.position`,
-    values: [options.after, options.limit],
+    values: [options.after, options.limit, options.unlessHolding ?? false],
   });
   return result.rows;
 }
@@ -113,7 +123,7 @@ const lastPosition = '9223372036854775807';
 /** The same as `claimEvents` in a stretch of the outbox, leaving out the events of some tenants. */
 export async function claimEventsWithout(
   runner: Runner,
-  options: EventRange & { tenants: readonly string[]; limit: number },
+  options: EventRange & Pick<InOrderClaim, 'limit' | 'unlessHolding'> & { tenants: readonly string[] },
 ): Promise<ClaimedEvent[]> {
   const result = await runner.query<ClaimedEvent>({
     name: 'tocsin_claim_events_without',
@@ -124,9 +134,15 @@ export async function claimEventsWithout(
         and tenant_id <> all($3::text[])
         and ${isDue}
       order by position
-      limit $4
+      limit ${limitUnlessHolding('$4', '$5')}
       for update skip locked`,
-    values: [options.after, options.upTo ?? lastPosition, options.tenants, options.limit],
+    values: [
+      options.after,
+      options.upTo ?? lastPosition,
+      options.tenants,
+      options.limit,
+      options.unlessHolding ?? false,
+    ],
   });
   return result.rows;
 }

@@ -1,5 +1,10 @@
 import { beforeAll, describe, expect, test } from 'vitest';
-import { claimEvents, claimEventsBeyondOthers, readLargeEvent } from '../../src/store/claim-events.ts';
+import {
+  claimEvents,
+  claimEventsBeyondOthers,
+  claimEventsWithout,
+  readLargeEvent,
+} from '../../src/store/claim-events.ts';
 import { useTestDatabase } from '../support/test-database.ts';
 
 const db = useTestDatabase();
@@ -82,5 +87,34 @@ describe('claimEventsBeyondOthers', () => {
     expect(await found(claimEventsBeyondOthers, 2)).toEqual([8, 9]);
     expect(await found(claimEventsBeyondOthers, 2)).toEqual([]);
     expect(await found(claimEvents, 4)).toEqual([0, 1, 2, 3]);
+  });
+});
+
+describe('a claim in a flight behind another', () => {
+  const without: typeof claimEvents = (runner, options) =>
+    claimEventsWithout(runner, { ...options, upTo: null, tenants: [] });
+
+  test.each([
+    ['claimEvents', claimEvents],
+    ['claimEventsBeyondOthers', claimEventsBeyondOthers],
+    ['claimEventsWithout', without],
+  ])('%s claims nothing when that one has found something, if so wished', async (_name, claim) => {
+    await db.database.pool.query('delete from tocsin.events');
+    await db.database.pool.query(
+      `insert into tocsin.events (tenant_id, source, entity_type, operation)
+       select 'acme', 'db', 'order', 'insert'
+       from generate_series(1, 3)`,
+    );
+    const claimed = (first: number, unlessHolding: boolean) =>
+      db.database.transaction(async (_tx, client) => {
+        const before = await claimEvents(client, { after: '0', limit: first });
+        const events = await claim(client, { after: before.at(-1)?.position ?? '0', limit: 2, unlessHolding });
+        await client.query('rollback');
+        return events.length;
+      });
+    expect(await claimed(1, true)).toBe(0);
+    expect(await claimed(0, true)).toBe(2);
+    await db.database.pool.query("select setval('tocsin.claimed_position', 1)");
+    expect(await claimed(1, false)).toBe(2);
   });
 });
