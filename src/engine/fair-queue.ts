@@ -1,4 +1,5 @@
 import type { TenantInLine, Turn } from '../store/tenants-in-line.ts';
+import { OtherTenants } from './other-tenants.ts';
 
 /** What a queue of leased rows answers. */
 export type QueueClaims<Row> = {
@@ -31,8 +32,6 @@ const turnsPerClaim = 8;
 /** Looking at others one by one may take a fourth of the time, when it takes longer than this, ms. */
 const costlyPageMs = 20;
 const pageShare = 4;
-/** Others count as there for this long after a row of theirs. */
-const othersStayMs = 60_000;
 
 /**
  * Claims from a queue so that the backlog of one tenant does not keep the others waiting. As long as claims take what is due,
@@ -45,8 +44,7 @@ export class FairQueue<Row extends { readonly tenantId: string }> {
   readonly #now: () => number;
   #crowd = new Set<string>();
   #after = '';
-  #lastTenant: string | null = null;
-  #othersSeenAt = Number.NEGATIVE_INFINITY;
+  readonly #others: OtherTenants;
   #nextPageAt = 0;
   #stillInLine: ReadonlySet<string> | null = null;
   /** What others may have of this claim and do not, because it is a part of a row: theirs in the next. */
@@ -54,6 +52,7 @@ export class FairQueue<Row extends { readonly tenantId: string }> {
 
   constructor(options: { readonly now?: () => number } = {}) {
     this.#now = options.now ?? (() => performance.now());
+    this.#others = new OtherTenants(this.#now);
   }
 
   /** Tenants of which something due was left at the last look at the line; null when it was not a look at all of it. */
@@ -66,14 +65,14 @@ export class FairQueue<Row extends { readonly tenantId: string }> {
     const isTight = [...room.values()].some((most) => most < claim.limit);
     if (this.#crowd.size === 0 && !isTight) {
       const rows = await claims.inOrder(claim.limit);
-      this.#meet(rows);
+      this.#others.meet(rows);
       const isAll = rows.length < claim.limit;
       if (!isAll) this.#crowd = crowdOf(rows);
       this.#stillInLine = isAll ? new Set() : this.#crowd.size > 0 ? await dueInLine(claims) : null;
       return rows;
     }
     const rows = await this.#claimInTurn(claim.limit, room, claims);
-    this.#meet(rows);
+    this.#others.meet(rows);
     if (rows.length > 0 || this.#crowd.size === 0) return rows;
     this.#crowd.clear();
     return isTight ? rows : claims.inOrder(claim.limit);
@@ -168,20 +167,12 @@ export class FairQueue<Row extends { readonly tenantId: string }> {
   /** What each tenant may still have, for those of whom it is known. */
   #roomOf({ limit, held = [], allowed = new Map() }: FairClaim): Map<string, number> {
     const room = new Map(allowed);
-    if (this.#now() - this.#othersSeenAt >= othersStayMs) return room;
+    if (!this.#others.areThere) return room;
     const most = Math.ceil((limit + held.length) / 2);
     for (const [tenantId, count] of countByTenant(held)) {
       room.set(tenantId, Math.max(0, Math.min(room.get(tenantId) ?? most, most - count)));
     }
     return room;
-  }
-
-  #meet(rows: readonly Row[]): void {
-    for (const { tenantId } of rows) {
-      if (tenantId === this.#lastTenant) continue;
-      if (this.#lastTenant !== null) this.#othersSeenAt = this.#now();
-      this.#lastTenant = tenantId;
-    }
   }
 }
 

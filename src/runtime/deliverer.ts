@@ -229,8 +229,8 @@ export class Deliverer extends EventEmitter<DelivererEvents> {
 
   /** Looks up what the attempts need, and begins as many as there are places for. */
   async #prepare(claimed: readonly ClaimedDelivery[]): Promise<void> {
+    this.#fairness.meet(claimed);
     for (const delivery of claimed) {
-      this.#fairness.meet(delivery.tenantId);
       this.#held.set(delivery.id, delivery);
       this.#waiting.set(delivery.id, delivery);
     }

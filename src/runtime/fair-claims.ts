@@ -14,6 +14,7 @@
  * of these too, until its time is up; then the lanes begin at the start again, so that nothing is overtaken.
  */
 import type { WaitingTenant } from '../engine/event-processor.ts';
+import { OtherTenants } from '../engine/other-tenants.ts';
 import type { ClaimedEvent, EventRange } from '../store/claim-events.ts';
 
 /** What a lane is to claim: express events first, the others if there is none. */
@@ -43,8 +44,6 @@ const crowdShare = 1 / 10;
 const crowdShareExpress = 1 / 4;
 /** Small batches while others wait: theirs is then over sooner, and so is what they wait for. */
 const smallBatch = 100;
-/** Others count as there for this long after an event of theirs. */
-const othersStayMs = 60_000;
 const walkPagePositions = 20_000n;
 const walkEveryMs = 1_000;
 const walkShare = 20;
@@ -67,12 +66,12 @@ export class FairClaims {
   /** Above the older mark everything is found by express claims; null before the first walk has ended. */
   #floor: { older: Mark; newer: Mark } | null = null;
   #restarts = 0;
-  #lastTenant: string | null = null;
-  #othersSeenAt = Number.NEGATIVE_INFINITY;
+  readonly #others: OtherTenants;
 
   constructor(options: { readonly batchSize: number; readonly now?: () => number }) {
     this.#batchSize = options.batchSize;
     this.#now = options.now ?? (() => performance.now());
+    this.#others = new OtherTenants(this.#now);
   }
 
   /** A walk is due: read the bounds of the outbox, for `beginWalk`. */
@@ -141,7 +140,7 @@ export class FairClaims {
         ? {
             after: this.#afterRestart(lane, after),
             without: [...this.#waiting.keys()],
-            limit: this.#othersAreThere() ? Math.min(limit, smallBatch) : limit,
+            limit: this.#others.areThere ? Math.min(limit, smallBatch) : limit,
           }
         : null;
     // What it finds would wait for a claim from the start, which may take long: another lane looks there, or the next claim.
@@ -174,8 +173,8 @@ export class FairClaims {
     },
   ): void {
     const { express, inOrder, last, lastedMs } = answer;
-    this.#meet(express);
-    this.#meet(inOrder);
+    this.#others.meet(express);
+    this.#others.meet(inOrder);
     if (plan.inOrder && inOrder.length === plan.inOrder.limit) this.#findCrowd(inOrder, crowdShare);
     if (!this.#isExpress()) return;
     if (plan.inOrder?.after === '0' && inOrder.length < plan.inOrder.limit) this.#crowd = new Set();
@@ -222,18 +221,6 @@ export class FairClaims {
     this.#floor = null;
     this.#nextWalkAt = 0;
     this.#crowdSeen = new Set(this.#crowd);
-  }
-
-  #meet(events: readonly ClaimedEvent[]): void {
-    for (const { tenantId } of events) {
-      if (tenantId === this.#lastTenant) continue;
-      if (this.#lastTenant !== null) this.#othersSeenAt = this.#now();
-      this.#lastTenant = tenantId;
-    }
-  }
-
-  #othersAreThere(): boolean {
-    return this.#now() - this.#othersSeenAt < othersStayMs;
   }
 
   #everybodyInTheWay(): string[] {

@@ -1,34 +1,30 @@
+import { OtherTenants } from '../engine/other-tenants.ts';
+
 export type FairPlacesOptions = {
   readonly places: number;
   /** Time of this process, ms; default `performance.now`. */
   readonly now?: () => number;
 };
 
-/** Others count as there for this long after a delivery of theirs. */
-const othersStayMs = 60_000;
-
 /** Whose attempts may begin: while others are there, no tenant has more than half of the places. */
 export class FairPlaces {
-  readonly #options: Required<FairPlacesOptions>;
+  readonly #places: number;
+  readonly #others: OtherTenants;
   readonly #taken = new Map<string, number>();
-  #lastTenant: string | null = null;
-  #othersSeenAt = Number.NEGATIVE_INFINITY;
 
-  constructor(options: FairPlacesOptions) {
-    this.#options = { now: () => performance.now(), ...options };
+  constructor({ places, now = () => performance.now() }: FairPlacesOptions) {
+    this.#places = places;
+    this.#others = new OtherTenants(now);
   }
 
-  /** A delivery of this tenant was leased. */
-  meet(tenantId: string): void {
-    if (tenantId === this.#lastTenant) return;
-    if (this.#lastTenant !== null) this.#othersSeenAt = this.#options.now();
-    this.#lastTenant = tenantId;
+  /** These were leased. */
+  meet(deliveries: readonly { readonly tenantId: string }[]): void {
+    this.#others.meet(deliveries);
   }
 
   hasPlaceFor(tenantId: string): boolean {
-    const { places, now } = this.#options;
-    const areOthersThere = now() - this.#othersSeenAt < othersStayMs;
-    return (this.#taken.get(tenantId) ?? 0) < (areOthersThere ? Math.ceil(places / 2) : places);
+    const most = this.#others.areThere ? Math.ceil(this.#places / 2) : this.#places;
+    return (this.#taken.get(tenantId) ?? 0) < most;
   }
 
   take(tenantId: string): void {

@@ -10,9 +10,9 @@ describe('FairPlaces', () => {
   test('gives no tenant more than half of them while others are there, and a minute after', () => {
     let nowMs = 0;
     const places = new FairPlaces({ places: 4, now: () => nowMs });
-    places.meet('a');
-    places.meet('b');
-    places.meet('a');
+    places.meet([{ tenantId: 'a' }]);
+    places.meet([{ tenantId: 'b' }]);
+    places.meet([{ tenantId: 'a' }]);
     expect(takeAll(places, 'a')).toBe(2);
     expect(takeAll(places, 'b')).toBe(2);
     nowMs = 60_000;
@@ -21,8 +21,8 @@ describe('FairPlaces', () => {
 
   test('has a place again for whoever leaves one', () => {
     const places = new FairPlaces({ places: 2 });
-    places.meet('a');
-    places.meet('b');
+    places.meet([{ tenantId: 'a' }]);
+    places.meet([{ tenantId: 'b' }]);
     expect(takeAll(places, 'a')).toBe(1);
     places.leave('a');
     expect(places.hasPlaceFor('a')).toBe(true);
