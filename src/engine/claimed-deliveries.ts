@@ -25,25 +25,23 @@ export async function readRulesOf(runner: Runner, claimed: readonly ClaimedDeliv
   });
 }
 
-/** The same deliveries with what each is of, read in one statement. */
-export async function readSources(
+/**
+ * The event and workflow of each execution that these deliveries are of, each read once, all in one statement. Not in the
+ * transaction of the claim: what ends the process as it is read has counted an attempt.
+ */
+export async function readSourcesOf(
   runner: Runner,
-  claimed: readonly ClaimedDelivery[],
-): Promise<readonly ClaimedDelivery[]> {
-  const stored = await readExecutionSources(runner, [...new Set(claimed.map(({ executionId }) => executionId))]);
-  return claimed.map((delivery) => ({ ...delivery, source: stored.get(delivery.executionId) ?? null }));
-}
-
-/** The event and workflow of each execution that these deliveries are of, each made ready once. */
-export async function sourcesOf(
   claimed: readonly ClaimedDelivery[],
   definitions: DefinitionCache,
 ): Promise<Map<string, DeliverySource>> {
+  const executionIds = [...new Set(claimed.map(({ executionId }) => executionId))];
   const sources = new Map<string, DeliverySource>();
-  for (const { executionId, source } of claimed) {
-    if (!source || sources.has(executionId)) continue;
-    const workflow = await definitions.version(source.workflowId, source.workflowVersion);
-    sources.set(executionId, { event: source.event && decodeEvent(source.event), workflow });
+  if (executionIds.length === 0) return sources;
+  const stored = await readExecutionSources(runner, executionIds);
+  for (const [executionId, read] of stored) {
+    const { workflowId, workflowVersion, event } = read;
+    const workflow = await definitions.version(workflowId, workflowVersion);
+    sources.set(executionId, { event: event && decodeEvent(event), workflow });
   }
   return sources;
 }

@@ -26,7 +26,6 @@ import {
 } from '../store/pending-executions.ts';
 import { addUsage, readUsage, returnUsage } from '../store/tenant-usage.ts';
 import { type Queue, readFirstDue, tenantsInLine } from '../store/tenants-in-line.ts';
-import { readSources } from './claimed-deliveries.ts';
 import type { DefinitionCache } from './definition-cache.ts';
 import { FairQueue } from './fair-queue.ts';
 import { LowWaterMark } from './low-water-mark.ts';
@@ -133,7 +132,7 @@ export class LeasedWork {
     return this.#deliveries.get(queuesKey(queues))?.stillInLine ?? null;
   }
 
-  /** Leased deliveries with what they are of. Those of a tenant beyond its quota of deliveries per minute wait for the next one. */
+  /** Those of a tenant beyond its quota of deliveries per minute wait for the next one. */
   async claimDeliveries(request: DeliveryRequest): Promise<readonly ClaimedDelivery[]> {
     const { held } = request;
     await this.#parkBlocked();
@@ -240,7 +239,7 @@ export class LeasedWork {
     return withFixedPlans(database, async (runner) => {
       const dueAfter = await this.#startOf('deliveries', runner);
       const given = { ...served, leaseMs, dueAfter };
-      const claimed = await queue.claim(
+      return queue.claim(
         { limit, held, allowed },
         {
           inOrder: (most) => claimDeliveries(runner, { ...given, limit: most }),
@@ -248,7 +247,6 @@ export class LeasedWork {
           tenantsAfter: (after, most) => tenantsInLine(runner, { queue: 'deliveries', after, dueAfter, limit: most }),
         },
       );
-      return readSources(runner, claimed);
     });
   }
 

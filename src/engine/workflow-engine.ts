@@ -35,7 +35,7 @@ import { addUsage } from '../store/tenant-usage.ts';
 import { type NewExecution, writePlans } from '../store/write-plan.ts';
 import { admitEvents, countsWithout } from './admit-events.ts';
 import { attemptDelivery, type DeliverySource } from './attempt-delivery.ts';
-import { readRulesOf, sourcesOf } from './claimed-deliveries.ts';
+import { readRulesOf, readSourcesOf } from './claimed-deliveries.ts';
 import type { RunnableWorkflow } from './compile-workflow.ts';
 import { decodeEvent } from './decode-event.ts';
 import { DefinitionCache } from './definition-cache.ts';
@@ -288,9 +288,9 @@ export class WorkflowEngine extends EventEmitter<EngineEvents> implements EventP
     signal: AbortSignal,
   ): Promise<readonly (() => Promise<AttemptRecord>)[]> {
     const { database, delivery: services } = this.#options;
-    const unplanned = claimed.filter((delivery) => this.#planned.sourceOf(delivery) === undefined);
+    const unread = claimed.filter((delivery) => this.#planned.sourceOf(delivery) === undefined);
     const [sources, rules] = await Promise.all([
-      sourcesOf(unplanned, this.#definitions),
+      readSourcesOf(database.pool, unread, this.#definitions),
       readRulesOf(database.pool, claimed),
     ]);
     const readyAt = performance.now();

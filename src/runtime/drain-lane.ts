@@ -50,8 +50,9 @@ const longBatchMs = 50;
  * One connection that drains the outbox. A batch is one flight: the writes of the batch before, its commit, and the claim
  * of the next travel together.
  *
- * The claim starts at the highest position claimed so far (see `claimEvents`), or a little below; a claim from the start (see `LowWaterMark`) is
- * made before sleeping and every 250 ms by one of the lanes. While a tenant has a backlog, events of others go first (see `FairClaims`), in batches of their own.
+ * The claim starts at the highest position claimed so far (see `claimEvents`), or a little below; a claim from the start (see
+ * `LowWaterMark`) is made before sleeping, and every 250 ms by one of the lanes. While a tenant has a backlog, events of others go
+ * first (see `FairClaims`), in batches of their own.
  */
 export class DrainLane {
   readonly #connection: Connection;

@@ -1,6 +1,5 @@
 import { promptly, type Runner } from './connection.ts';
 import { nearPlaces, parkedSeconds } from './ordered-lines.ts';
-import type { ExecutionSource } from './read-events.ts';
 import { dueInTurn, momentOf, type Turn, turnValues } from './tenants-in-line.ts';
 
 /** A delivery leased to this worker for one attempt. */
@@ -23,8 +22,6 @@ export type ClaimedDelivery = {
   readonly isOrdered: boolean;
   /** The database's clock, ms since 1970. */
   readonly nowMs: number;
-  /** What it is of, where that was read in the transaction of the claim; null: it is no longer kept. */
-  readonly source?: ExecutionSource | null;
 };
 
 /**

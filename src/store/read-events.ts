@@ -1,7 +1,7 @@
 import { sql } from 'drizzle-orm';
 import { promptly, type Runner } from './connection.ts';
 import type { Orm } from './database.ts';
-import { idRange, idRangeOf } from './id-range.ts';
+import { idRange } from './id-range.ts';
 
 /** An event as it is stored. */
 export type StoredEvent = {
@@ -99,29 +99,33 @@ export type ExecutionSource = {
   readonly event: StoredEvent | null;
 };
 
-/** What each of these executions is of, by its id, in one statement. */
+/** What each of these executions is of, by its id, in one statement. Each is looked up, which no estimate can make slower. */
 export async function readExecutionSources(
   runner: Runner,
   executionIds: readonly string[],
 ): Promise<Map<string, ExecutionSource>> {
   if (executionIds.length === 0) return new Map();
-  const { lowest, highest } = idRangeOf(executionIds);
   const result = await runner.query<
     Omit<ExecutionSource, 'event'> & { executionId: string } & (StoredEvent | { id: null })
   >({
     ...promptly,
     name: 'tocsin_execution_sources',
     text: `
-      select x.id as "executionId", workflow_id as "workflowId", workflow_version as "workflowVersion", event.*
-      from tocsin.executions x
+      select x."executionId", x."workflowId", x."workflowVersion", event.*
+      from unnest($1::uuid[]) as asked (id)
+      cross join lateral (
+        select id as "executionId", workflow_id as "workflowId", workflow_version as "workflowVersion", event_id
+        from tocsin.executions
+        where id = asked.id
+        limit 1
+      ) x
       left join lateral (
         select ${columns}
         from tocsin.event_history h
         where h.id = x.event_id
-      ) event on true
-      where x.id = any($1::uuid[])
-        and x.id between $2 and $3`,
-    values: [executionIds, lowest, highest],
+        limit 1
+      ) event on true`,
+    values: [executionIds],
   });
   return new Map(
     result.rows.map(({ executionId, workflowId, workflowVersion, ...event }) => [
