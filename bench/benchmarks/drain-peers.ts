@@ -28,7 +28,7 @@ export const drainPeersBenchmark: Benchmark = {
 };
 
 /** So many are worked off before the clock starts. The slow ones would take minutes for as many, and gain nothing by it. */
-const eventsBefore = 1_000;
+const eventsBefore = 500;
 const eventsBeforeSlow = 20;
 
 type Parties = {

@@ -63,7 +63,7 @@ async function insertJobs({ pool, boss }: Party, { after, upTo }: EventRange): P
       rows.map((data) => ({ data })),
     );
   }
-  await pool.query('vacuum analyze');
+  await pool.query('vacuum analyze pgboss.job');
 }
 
 async function workOff(
