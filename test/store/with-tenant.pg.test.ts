@@ -7,6 +7,7 @@ import { err, ok, unwrap } from '../../src/model/result.ts';
 import { type Database, type Orm, openDatabase } from '../../src/store/database.ts';
 import { withTenant } from '../../src/store/with-tenant.ts';
 import { useTestDatabase } from '../support/test-database.ts';
+import { until } from '../support/until.ts';
 
 const db = useTestDatabase();
 
@@ -49,15 +50,23 @@ describe('withTenant', () => {
     await host.query("set local deadlock_timeout = '1min'");
     const touch = (id: string) => sql`update tocsin.directory_users set name = 'x' where id = ${id}`;
     await host.query("update tocsin.directory_users set name = 'y' where id = 'user-9'");
+    const { rows } = await host.query('select pg_backend_pid() as pid');
+    const isWaiting = async () => {
+      const locks = await db.database.pool.query('select from pg_locks where pid = $1 and not granted', [rows[0].pid]);
+      return locks.rowCount === 1;
+    };
     let runs = 0;
     let waiting: Promise<unknown> = Promise.resolve();
     const answer = await withTenant(db.database, { tenantId: 'tenant-2' }, async (orm) => {
       runs += 1;
       await orm.execute(touch('user-2'));
-      if (runs === 1)
+      if (runs === 1) {
         waiting = host
           .query("update tocsin.directory_users set name = 'y' where id = 'user-2'")
           .then(() => host.query('rollback'));
+        // Whoever waits last finds the deadlock, and is ended.
+        await until('the host waits for the row', isWaiting);
+      }
       await orm.execute(touch('user-9'));
       return ok(runs);
     });
