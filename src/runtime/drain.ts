@@ -118,11 +118,14 @@ export class Drain extends EventEmitter<DrainEvents> {
     }
   }
 
-  /** A lane beside those that `start` runs; it drains what is there when it is told to. For tests and measurements. */
-  async connectLane(): Promise<{ drain: () => Promise<number>; close: () => Promise<void> }> {
+  /**
+   * A lane beside those that `start` runs, the first or one that helps; it drains what is there when it is told to. For tests and
+   * measurements.
+   */
+  async connectLane({ helps = false } = {}): Promise<{ drain: () => Promise<number>; close: () => Promise<void> }> {
     const lane = await this.#openLane({
       withinMs: answerWithinMs.longest,
-      helps: false,
+      helps,
       onError: () => undefined,
     });
     return { drain: () => lane.drain(new AbortController().signal), close: () => lane.close() };
