@@ -24,7 +24,7 @@ export const latencyBenchmark: Benchmark = {
 };
 
 async function prepare(server: BenchServer, scaled: Scale): Promise<PreparedBenchmark> {
-  const samplesPerRound = scaled(100);
+  const samplesPerRound = scaled(250);
   const copy = await server.createDatabase();
   await publishOrderWorkflows(copy.database, 'notification');
   await createCapturedOrderTable(copy.database, 'orders');
@@ -37,7 +37,7 @@ async function prepare(server: BenchServer, scaled: Scale): Promise<PreparedBenc
     listenedChannel,
   ]);
   const senders = sendersOf({ writer, drain, listener });
-  await measureLatencies(senders, scaled(50));
+  await measureLatencies(senders, scaled(250));
   return {
     settings: latencySettings(samplesPerRound),
     comparisons: latencyComparisons,
