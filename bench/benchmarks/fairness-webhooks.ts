@@ -11,7 +11,7 @@ import type { WorkerTask } from '../processes/worker-tasks.ts';
 import { publishActionWorkflow } from '../workloads/order-events.ts';
 import { createCapturedOrderTable, insertOrderOf } from '../workloads/order-table.ts';
 
-const backlogAtScale = 200_000;
+const backlogAtScale = 100_000;
 const samplesAtScale = 300;
 const warmUpSamples = 30;
 /** Between two orders: a worker records what it did and, with nothing else to do, goes to sleep. */
@@ -24,7 +24,7 @@ const beside = 'beside a backlog';
 export const fairnessWebhooksBenchmark: Benchmark = {
   name: 'fairness-webhooks',
   about:
-    'One order of a small tenant at a time, by one whole worker: from sending the INSERT to its webhook coming in. While nothing else happens, and while 200,000 events of another tenant wait to be matched, each of which comes to a webhook too, to a receiver of its own. What of the backlog is left when all orders were sent is thrown away. Writer, worker and receivers are processes of their own.',
+    'One order of a small tenant at a time, by one whole worker: from sending the INSERT to its webhook coming in. While nothing else happens, and while 100,000 events of another tenant wait to be matched, each of which comes to a webhook too, to a receiver of its own. What of the backlog is left when all orders were sent is thrown away. Writer, worker and receivers are processes of their own.',
   prepare,
 };
 

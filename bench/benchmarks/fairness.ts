@@ -18,7 +18,7 @@ import { untilDrained } from '../workloads/check-capture.ts';
 import { publishOrderWorkflows } from '../workloads/order-events.ts';
 import { createCapturedOrderTable, insertOrderOf } from '../workloads/order-table.ts';
 
-const backlogAtScale = 160_000;
+const backlogAtScale = 100_000;
 const samplesAtScale = 300;
 const warmUpSamples = 50;
 /** Between two orders. */
@@ -29,7 +29,7 @@ const smallTenant = 'globex';
 export const fairnessBenchmark: Benchmark = {
   name: 'fairness',
   about:
-    "One order of a small tenant at a time: from sending the INSERT to hearing that its in-app notification is committed (LISTEN, from a trigger on the small tenant's inbox rows). While nothing else happens, and while the same drain has a backlog of 160,000 events of another tenant to match, each of which comes to a notification too. Writer, drain and listener are processes of their own.",
+    "One order of a small tenant at a time: from sending the INSERT to hearing that its in-app notification is committed (LISTEN, from a trigger on the small tenant's inbox rows). While nothing else happens, and while the same drain has a backlog of 100,000 events of another tenant to match, each of which comes to a notification too. Writer, drain and listener are processes of their own.",
   prepare,
 };
 
