@@ -8,14 +8,3 @@ export function idRange(first: string, last: string): { lowest: string; highest:
     highest: `${last.slice(0, 13)}-ffff-ffff-ffffffffffff`,
   };
 }
-
-/** The same of any number of ids, at least one, in whatever order. */
-export function idRangeOf(ids: readonly string[]): { lowest: string; highest: string } {
-  const [some = ''] = ids;
-  let [first, last] = [some, some];
-  for (const id of ids) {
-    if (id < first) first = id;
-    if (id > last) last = id;
-  }
-  return idRange(first, last);
-}
