@@ -148,12 +148,12 @@ function addPlanned(
     }
     for (const { action, conditions } of group) {
       const before = plan.deliveries.length;
-      const left = planAction(
+      const { done: isPlanned } = planAction(
         plan,
         { executionId: id, event, workflow, place: match.place, rules },
         { action, recipients: page.recipients, leftOut: page.leftOut, isOver },
-      );
-      if (left.length > 0) {
+      ).next();
+      if (isPlanned !== true) {
         rows.executions.push(undecided(match));
         return;
       }

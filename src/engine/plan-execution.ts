@@ -37,28 +37,27 @@ export type PlanContext = {
  * Plans one action for these recipients. Pure: inbox notifications are composed here and count as delivered, because they
  * are written in the same transaction; everything else becomes a pending delivery.
  *
- * A template may take all that its budget allows for each recipient, so it is asked after each whether the time is over;
- * answers the recipients that are left then, to be planned by another call.
+ * A template may take all that its budget allows for each recipient, so it is asked after each whether the time is over: then it
+ * yields, and goes on with the next one when it is asked to.
  */
-export function planAction(
+export function* planAction(
   plan: Plan,
   context: PlanContext,
   page: { action: RunnableAction; isOver: () => boolean } & Pick<AudiencePage, 'recipients' | 'leftOut'>,
-): readonly Recipient[] {
+): Generator<undefined, void, undefined> {
   const { action, recipients, leftOut, isOver } = page;
   if (action.audience === 'once') {
     addPending(plan, context, { action, recipient: null });
-    return [];
+    return;
   }
   const add = adderOf(plan, context, action);
   for (const [index, recipient] of recipients.entries()) {
-    if (index > 0 && isOver()) return recipients.slice(index);
+    if (index > 0 && isOver()) yield;
     add(recipient);
   }
   for (const { recipientId, reason } of leftOut) {
     plan.deliveries.push(newDelivery(context, { action, recipientId, recipient: null, status: 'skipped', reason }));
   }
-  return [];
 }
 
 /** Answers whether so many milliseconds have passed since it was made. */

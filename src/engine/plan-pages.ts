@@ -99,12 +99,14 @@ async function planInTurns(
   context: PlanContext,
   { action, page, signal }: { action: RunnableAction; page: AudiencePage; signal: AbortSignal },
 ): Promise<void> {
-  let { recipients: left } = page;
-  do {
-    left = planAction(rows, context, { ...page, action, recipients: left, isOver: timeLimit(turnMs) });
-    if (left.length > 0) await nextTurn();
+  let isOver = timeLimit(turnMs);
+  const turns = planAction(rows, context, { ...page, action, isOver: () => isOver() });
+  while (turns.next().done !== true) {
+    await nextTurn();
     signal.throwIfAborted();
-  } while (left.length > 0);
+    isOver = timeLimit(turnMs);
+  }
+  signal.throwIfAborted();
 }
 
 /** Whom the group tells, page by page. */
